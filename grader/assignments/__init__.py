@@ -1,0 +1,117 @@
+"""The homework there is: one module each, found by name, or a file of one's own found by path.
+
+An assignment is a module with the attributes of `Assignment`. It knows its mathematics and how a
+student is spoken to about it; it knows nothing of rubrics, points or how code is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from grader.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from random import Random
+    from types import ModuleType
+
+    from grader.values import Array, Call, Part
+
+    Scalar = Callable[[Any], Any]  # elementwise, for arrays of any shape
+    Entries = Callable[..., Any]  # (name, *shape) -> array
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """One reference and what it is the derivative of, for `grade verify`.
+
+    `primal` maps the flat `variable` to the flat dependent quantity, for floats, complex numbers
+    and symbols alike. Its Jacobian in numerator layout, reshaped, is what `reference()` returns.
+    """
+
+    part: str
+    place: str
+    primal: Callable[[Any], Any]
+    variable: Any
+    reference: Callable[[], Any]
+
+
+class Assignment(Protocol):
+    """What a module of this package offers."""
+
+    ID: str
+    SIGNATURE: str
+    PARTS: tuple[Part, ...]
+    MISCONCEPTIONS: Mapping[str, str]  # by slug, the fraction of a part that it is worth
+    SHAPES: tuple[tuple[int, ...], ...]
+    SYMBOLIC_SHAPES: tuple[tuple[int, ...], ...]
+    STARTER: str
+    __file__: str
+
+    def draw(self, seed: int) -> tuple[Call, ...]:
+        """The calls that grade a submission, smallest problem first; the same for the same seed."""
+
+    def reference(self, call: Call) -> Array:
+        """The right answer of a call, in the shape the homework asks for."""
+
+    def draw_problem(self, shape: Sequence[int], random: Random) -> Any:
+        """One problem of numbers, as they are graded on."""
+
+    def problem(self, shape: Sequence[int], entries: Entries, sigma: Scalar, dsigma: Scalar) -> Any:
+        """One problem of whatever entries and sigma it is given: symbols, for instance."""
+
+    def derivatives(self, problem: Any) -> Iterator[Derivative]:
+        """Every reference on this problem, with what it is the derivative of."""
+
+    def wrong_readings(self, problem: Any) -> Iterator[tuple[str, Derivative]]:
+        """Readings of the solution that circulate and are wrong, each named."""
+
+
+def names() -> list[str]:
+    """The assignments that come with the grader."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+
+
+def load(name: str, beside: Path | None = None) -> Assignment:
+    """The assignment of this name, or the one in this file (relative to the folder `beside`).
+
+    Raises UsageError when there is none, or when the file is not an assignment.
+    """
+    if name.endswith(".py"):
+        return _from_file((beside or Path()) / name)
+    if name not in names():
+        near = get_close_matches(name, names(), 1)
+        raise UsageError(
+            f"assignment {name!r}: there is none of this name; expected one of: {', '.join(names())}; "
+            + (f"did you mean {near[0]!r}?" if near else "or give the path of a file that ends in .py")
+        )
+    return cast("Assignment", importlib.import_module(f"{__name__}.{name}"))
+
+
+def version(assignment: Assignment) -> str:
+    """A fingerprint of the assignment's own text: another text may grade differently."""
+    return hashlib.sha256(Path(assignment.__file__).read_bytes()).hexdigest()[:16]
+
+
+def _from_file(path: Path) -> Assignment:
+    if not path.is_file():
+        raise UsageError(f"assignment {path}: there is no such file; expected a Python file; correct the path")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None  # a path that ends in .py always has a loader
+    module: ModuleType = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if missing := [name for name in sorted(_offered()) if not hasattr(module, name)]:
+        raise UsageError(f"assignment {path}: it lacks {', '.join(missing)}; expected what "
+                         "grader.assignments.Assignment describes; add them")  # fmt: skip
+    return cast("Assignment", module)
+
+
+def _offered() -> set[str]:
+    return {name for name in {*Assignment.__annotations__, *vars(Assignment)} if not name.startswith("_")}

@@ -1,0 +1,260 @@
+"""The command line: parses, calls, prints. stdout carries the result, stderr everything else.
+
+Exit codes: 0 done, 2 usage, 3 fault of the grader. It knows nothing of mathematics.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing, nullcontext
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from grader import __version__, assignments, grading, settings
+from grader import rubric as rubrics
+from grader import sandbox as sandboxes
+from grader.errors import GraderError, GraderFault, UsageError
+from grader.render import terminal
+from grader.values import Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
+
+    from grader import proof
+    from grader.assignments import Assignment
+    from grader.report import Audience as ReportAudience
+    from grader.rubric import Rubric
+
+LARGEST_FILE = 1_000_000  # bytes
+MOST_SEED = 2**settings.SEED_BITS - 1
+
+app = typer.Typer(
+    name="grade",
+    help="Grade machine-learning homework: truly, behind walls, and with feedback that teaches.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+rubric_app = typer.Typer(help="Check a rubric, show it, or print the schema of its file.", no_args_is_help=True)
+app.add_typer(rubric_app, name="rubric")
+
+
+class Audience(StrEnum):
+    """For whom a report is."""
+
+    instructor = "instructor"
+    student = "student"
+
+
+RubricOption = Annotated[str, typer.Option("--rubric", metavar="R", help="A rubric's name, or the path of its file.")]
+RubricArgument = Annotated[str, typer.Argument(metavar="[R]", help="A rubric's name, or the path of its file.")]
+
+
+def run(started: sandboxes.Sandbox | None = None) -> int:
+    """Run the command line and give its exit code. `started` is a sandbox that was begun early, if any."""
+    try:
+        return app(obj=started, standalone_mode=True) or 0
+    except GraderError as error:
+        print(f"grade: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception as error:
+        if os.environ.get("GRADER_TRACEBACK"):
+            raise
+        print(f"grade: a fault of the grader's own, not of the submission: {type(error).__name__}: {error}; expected "
+              "none; set GRADER_TRACEBACK=1 to see where, and please report it", file=sys.stderr)  # fmt: skip
+        return GraderFault.exit_code
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"grade {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")] = False,
+) -> None:
+    """Grade machine-learning homework: truly, behind walls, and with feedback that teaches."""
+
+
+@app.command()
+def submit(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The student's Python file.", show_default=False)],
+    rubric: RubricOption = "backprop",
+    student: Annotated[str | None, typer.Option(metavar="ID", help="Whose it is, for the report.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, max=MOST_SEED, help="The seed of the networks.")] = None,
+    submitted: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it was handed in, as 2026-10-11T22:15:00+09:00.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")] = False,
+    audience: Annotated[
+        Audience | None,
+        typer.Option(metavar="A", help="instructor (default of --json) or student: without hidden criteria."),
+    ] = None,
+    sandbox: Annotated[str | None, typer.Option(metavar="B", help="The walls to run it behind.")] = None,
+) -> None:
+    """Grade one file and print its report."""
+    time = _time(submitted)
+    submission = Submission(file.name, _read(file), student, time)
+    loaded, assignment = _load(rubric)
+    number = settings.seed_for(submission.sha256) if seed is None else seed
+    with _sandbox(context.obj, sandbox) as walls:
+        report = grading.grade(submission, assignment, loaded, seed=number, sandbox=walls)
+    reader: ReportAudience = audience.value if audience else "instructor" if as_json else "student"
+    seen = report.seen_by(reader)
+    if as_json:
+        print(seen.model_dump_json(indent=2))
+    else:
+        _console().print(terminal.report(seen))
+
+
+@app.command()
+def starter(
+    assignment: Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="Its name.", show_default=False)],
+) -> None:
+    """Print the file a student fills in."""
+    print(assignments.load(assignment).STARTER, end="")
+
+
+@app.command()
+def verify(
+    assignment: Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="Its name, or its file.", show_default=False)],
+) -> None:
+    """Prove the references of an assignment, and refute the wrong readings of them."""
+    from grader import proof
+
+    checks = proof.checks(assignments.load(assignment))
+    findings = []
+    with _progress() as progress:
+        task = progress.add_task("", total=len(checks))
+        for check in checks:
+            progress.update(task, description=check.title)
+            findings.extend(check.run())
+            progress.advance(task)
+    rows = proof.table(findings)
+    _console().print(_proof_table(rows))
+    if wrong := [f"{row.subject} by {row.method}" for row in rows if not row.agrees]:
+        raise GraderFault(f"assignment {assignment}: the reference disagrees, or a wrong reading does not: "
+                          f"{'; '.join(wrong)}; expected agreement; nothing may be graded with it until it is mended")  # fmt: skip
+
+
+@rubric_app.command("check")
+def rubric_check(rubric: RubricArgument = "backprop") -> None:
+    """Check a rubric, and that it fits its assignment."""
+    loaded, assignment = _load(rubric)
+    points = sum(criterion.points for criterion in loaded.criteria)
+    print(f"{loaded.path}: good: {len(loaded.criteria)} criteria of assignment {assignment.ID}, {points} points")
+
+
+@rubric_app.command("show")
+def rubric_show(rubric: RubricArgument = "backprop") -> None:
+    """Show a rubric as a student may read it."""
+    loaded, _ = _load(rubric)
+    _console().print(_rubric_table(loaded))
+    for line in _rubric_rules(loaded):
+        _console().print(Text(line))
+
+
+@rubric_app.command("schema")
+def rubric_schema() -> None:
+    """Print the JSON Schema of a rubric file."""
+    import json
+
+    print(json.dumps(rubrics.schema(), indent=2, ensure_ascii=False))
+
+
+# What the commands share.
+
+
+def _load(name: str) -> tuple[Rubric, Assignment]:
+    rubric = rubrics.read(rubrics.find(name))
+    assignment = assignments.load(rubric.assignment, beside=rubric.path.parent)
+    grading.check(rubric, assignment)
+    return rubric, assignment
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a submission. Raises UsageError for what is no file, cannot be read, or is too large."""
+    if path.is_dir():
+        raise UsageError(f"{path}: it is a folder; expected a Python file; name the file in it")
+    try:
+        with path.open("rb") as file:
+            source = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such file; expected a Python file; correct the path") from None
+    except OSError as error:
+        raise UsageError(f"{path}: it cannot be read ({(error.strerror or str(error)).lower()}); expected a Python file; "
+                         "mend that, or name another") from None  # fmt: skip
+    if len(source) > LARGEST_FILE:
+        raise UsageError(f"{path}: it is larger than 1 MB; expected a homework of some kilobytes; remove the data from it")
+    return source
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise UsageError(f"--submitted: found {text!r}; expected a date and time with its zone, such as "
+                         "2026-10-11T22:15:00+09:00; correct it")  # fmt: skip
+    return time
+
+
+def _sandbox(started: sandboxes.Sandbox | None, name: str | None) -> AbstractContextManager[sandboxes.Sandbox]:
+    if started is not None:
+        return nullcontext(started)
+    return closing(sandboxes.start(name or settings.sandbox_name() or sandboxes.DEFAULT))
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=False)
+
+
+def _progress() -> Any:
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True), transient=True)
+
+
+def _proof_table(rows: Iterable[proof.Row]) -> Table:
+    table = Table("part", "method", "networks", "worst error", "seconds", "", box=None, pad_edge=False)
+    for row in rows:
+        error = "identically zero" if row.error is None else f"{row.error:.1e}"
+        said = "refuted" if row.method == "wrong reading" else "agrees"
+        table.add_row(row.subject, row.method, str(row.networks), error, f"{row.seconds:.2f}", said if row.agrees else "FAILS")
+    return table
+
+
+def _rubric_table(rubric: Rubric) -> Table:
+    table = Table("part", "what", "function", "points", title=rubric.title, title_justify="left", box=None, pad_edge=False)
+    for criterion in rubric.criteria:
+        if criterion.visible:
+            table.add_row(criterion.id, criterion.title, criterion.function, str(criterion.points))
+    return table
+
+
+def _rubric_rules(rubric: Rubric) -> Iterable[str]:
+    total = sum(criterion.points for criterion in rubric.criteria if criterion.visible)
+    yield f"\n{total} points in all. A part has its points when every answer is right to {rubric.comparison.relative_tolerance:g} of its largest entry."
+    limits = rubric.limits
+    yield f"A call may take {limits.call_seconds:g} s, a submission {limits.submission_seconds:g} s and {limits.memory_mib:g} MiB."
+    if rubric.comparison.finite_differences_lose:
+        yield f"An answer found by finite differences loses {rubric.comparison.finite_differences_lose:.0%} of its points."
+    if late := rubric.late:
+        yield (f"Deadline {late.deadline.isoformat(' ', 'minutes')}, {late.grace_minutes:g} min grace; then each day begun "
+               f"costs {late.percent_per_day:g}%, down to {late.floor_percent:g}%.")  # fmt: skip

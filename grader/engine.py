@@ -1,0 +1,254 @@
+"""Calls through the walls: what is asked of a child, what came back, and what a dead call costs.
+
+One exchange carries all calls, one request a function, so that each function has its own share of
+the submission's time. A call that dies costs the part it belongs to; the rest is put to a fresh
+child. It knows neither answers nor points, and trusts nothing that comes back.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from grader.sandbox import packing
+from grader.sandbox.exchange import Fate, Request
+from grader.sandbox.packing import Cursor, Malformed
+from grader.sandbox.wire import Kind
+from grader.values import Call, Formula, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from grader.sandbox import Sandbox
+    from grader.sandbox.exchange import Exchange
+    from grader.sandbox.wire import Frame
+    from grader.values import Limits, Submission
+
+LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of a submission's calls.
+
+    `outcomes` has the position of each call that was made, or died. `unloaded` is set where the
+    file could not be loaded at all, and says why. `output` is what it printed, cleaned and capped.
+    """
+
+    outcomes: Mapping[int, Outcome]
+    unloaded: Outcome | None
+    output: str
+
+
+def run(sandbox: Sandbox, submission: Submission, calls: Sequence[Call], signature: str, limits: Limits) -> Run:
+    """Make the calls behind the walls, in as few exchanges as the submission's deaths allow.
+
+    `signature` is how a function is called, for the message to one that cannot be called so.
+    Raises GraderFault when the sandbox fails.
+    """
+    source = packing.text(clean(submission.name)[:LONGEST_NAME]) + submission.source
+    ledger = _Ledger(calls, signature, limits)
+    exchanges = []
+    while ledger.pending:
+        exchanges.append(sandbox.run(source, ledger.requests(), limits))
+        ledger.enter(exchanges[-1])
+    unloaded = ledger.unloaded if not any(exchange.answers for exchange in exchanges) else None
+    return Run(ledger.outcomes, unloaded, _output(exchanges, limits))
+
+
+class _Ledger:
+    """Which calls are still to be made, what the others came to, and the time each function has spent."""
+
+    def __init__(self, calls: Sequence[Call], signature: str, limits: Limits) -> None:
+        self._calls, self._signature, self._limits = calls, signature, limits
+        self._functions = list(dict.fromkeys(call.part.function for call in calls))
+        self._share = limits.submission_seconds / max(1, len(self._functions))
+        self._spent = dict.fromkeys(self._functions, 0.0)
+        self._restarted_for: str | None = None
+        self.pending = sorted(range(len(calls)), key=lambda n: self._functions.index(calls[n].part.function))
+        self.outcomes: dict[int, Outcome] = {}
+        self.unloaded: Outcome | None = None
+
+    def requests(self) -> list[Request]:
+        """What is left to ask, a request a function, each with what is left of its share."""
+        asked = {f: [self._calls[n] for n in self.pending if self._calls[n].part.function == f] for f in self._functions}
+        return [Request(pack(calls), len(calls), self._share - self._spent[f]) for f, calls in asked.items() if calls]
+
+    def enter(self, exchange: Exchange) -> None:
+        """Take what came back; where a call died, settle what that costs."""
+        if self._restarted_for and exchange.loaded:
+            self._spent[self._restarted_for] += exchange.loaded.seconds
+        self.unloaded = _unloaded(exchange, self._limits)
+        names = _public_names(exchange)
+        for n, answer in zip(self.pending, exchange.answers, strict=False):
+            self._spent[self._calls[n].part.function] += answer.seconds
+            self.outcomes[n] = _outcome(answer.frame, self._calls[n], names, self._signature)
+        self.pending = self.pending[len(exchange.answers) :]
+        if self.unloaded and not self.outcomes:
+            self.pending = []  # a file that cannot be loaded is not tried again
+        elif self.pending:
+            self._bury(self.pending[0], exchange)
+
+    def _bury(self, dead: int, exchange: Exchange) -> None:
+        part = self._calls[dead].part
+        self._restarted_for = part.function
+        self._spent[part.function] += exchange.seconds
+        self._give_up(part.id, self.unloaded or _death(exchange, self._limits))
+        if self._spent[part.function] >= self._share:
+            rest = {self._calls[n].part.id for n in self.pending if self._calls[n].part.function == part.function}
+            for other in rest:
+                self._give_up(other, Outcome("timeout", _share_used(self._share)))
+
+    def _give_up(self, part_id: str, outcome: Outcome) -> None:
+        """The next call of the part ends so, and no other call of it is made."""
+        mine = [n for n in self.pending if self._calls[n].part.id == part_id]
+        self.outcomes[mine[0]] = outcome
+        self.pending = [n for n in self.pending if n not in mine]
+
+
+def _output(exchanges: list[Exchange], limits: Limits) -> str:
+    """What was printed, once: a fresh child loads the file again, and prints what loading prints again."""
+    outputs = [exchange.output[_repeated(exchange) if n else 0 :] for n, exchange in enumerate(exchanges)]
+    kept = b"".join(outputs)[: limits.output_kept_bytes]
+    lost = sum(exchange.printed - (_repeated(exchange) if n else 0) for n, exchange in enumerate(exchanges)) - len(kept)
+    return clean(kept.decode("utf-8", "replace")) + (f"\n[{lost} more bytes were not kept]\n" if lost else "")
+
+
+def _repeated(exchange: Exchange) -> int:
+    return exchange.loaded.printed if exchange.loaded else exchange.printed
+
+
+def clean(text: str) -> str:
+    """A student's text without terminal codes and invisible characters; line ends and tabs stay."""
+    text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(c if c.isprintable() or c in "\n\t" else " "[: c.isspace()] for c in text)
+
+
+# What a call is, packed: a table of arguments, each once, then the calls that use them.
+
+
+def pack(calls: Sequence[Call]) -> bytes:
+    """One request: arguments shared by several calls are sent once."""
+    table: dict[int, tuple[int, bytes]] = {}  # by identity; the calls keep the arguments alive
+    packed = []
+    for call in calls:
+        indices = []
+        for argument in call.arguments:
+            if id(argument) not in table:
+                table[id(argument)] = len(table), _argument(argument)
+            indices.append(table[id(argument)][0])
+        packed.append(packing.text(call.part.function) + bytes([len(indices)]) + b"".join(map(packing.u32, indices)))
+    arguments = b"".join(data for _, data in table.values())
+    return packing.u32(len(table)) + arguments + packing.u32(len(packed)) + b"".join(packed)
+
+
+def _argument(value: Any) -> bytes:
+    if value is None:
+        return b"N"
+    if isinstance(value, int):
+        return b"I" + packing.i64(value)
+    if isinstance(value, Formula):
+        constants = b"".join(packing.text(name) + packing.f64(number) for name, number in value.constants.items())
+        return b"F" + packing.text(value.text) + bytes([len(value.constants)]) + constants
+    if isinstance(value, tuple):
+        return b"L" + packing.u32(len(value)) + b"".join(map(_argument, value))
+    return b"A" + packing.array(0, value.shape, value.astype("<f8").tobytes())
+
+
+# What came back, unpacked: untrusted, so whatever does not fit is the call's own `protocol`.
+
+
+def _outcome(frame: Frame, call: Call, names: list[str], signature: str) -> Outcome:
+    try:
+        cursor = Cursor(frame.payload)
+        match frame.kind:
+            case Kind.VALUE:
+                outcome = _value(cursor)
+            case Kind.BAD_TYPE:
+                found = clean(cursor.text())
+                outcome = Outcome("wrong_type", found, shape=cursor.dimensions() if cursor.u8() else None)
+            case Kind.TOO_LARGE:
+                outcome = Outcome("value", shape=cursor.dimensions())
+            case Kind.ABSENT:
+                outcome = Outcome("missing", _absence(clean(cursor.text()), call.part.function, names))
+            case _:
+                outcome = _raised(cursor, f"{call.part.function}({signature})")
+        cursor.end()
+    except Malformed as error:
+        return Outcome("protocol", f"its answer could not be read: {error}")
+    return outcome
+
+
+def _value(cursor: Cursor) -> Outcome:
+    value = _array(cursor)
+    visited = {cursor.u8(): _array(cursor) for _ in range(cursor.u8())}
+    points = {position: points.astype(np.complex128).reshape(-1) for position, points in visited.items()}
+    return Outcome("value", value=value, shape=value.shape, visited=points)
+
+
+def _array(cursor: Cursor) -> Any:
+    code, shape, raw = cursor.array()
+    return np.frombuffer(raw, packing.DTYPES[code]).reshape(shape)
+
+
+def _raised(cursor: Cursor, called_as: str) -> Outcome:
+    name, message, traceback = (clean(cursor.text()) for _ in range(3))
+    at_the_call = bool(cursor.u8())
+    text = f"{name}: {message}" if message else name
+    if at_the_call and name == "TypeError":
+        text += f"; it is called as {called_as}: write its first line so"
+    kind = {"MemoryError": "memory", "SystemExit": "exit"}.get(name, "raised")
+    return Outcome(kind, text, traceback=traceback or None)  # type: ignore[arg-type]  # three of the kinds
+
+
+def _absence(found: str, function: str, names: list[str]) -> str:
+    if found:
+        return f"{function} is not a function but of type {found}"
+    near = get_close_matches(function, names, 1)
+    hint = f"; it has {near[0]}: did you mean that?" if near else ""
+    return f"the file has no function {function}{hint}"
+
+
+def _public_names(exchange: Exchange) -> list[str]:
+    if exchange.loaded is None or exchange.loaded.frame.kind is not Kind.LOADED:
+        return []
+    try:
+        return clean(Cursor(exchange.loaded.frame.payload).text()).split("\n")
+    except Malformed:
+        return []
+
+
+def _unloaded(exchange: Exchange, limits: Limits) -> Outcome | None:
+    """Why the file could not be loaded; None when it was."""
+    if exchange.loaded is None:
+        return _death(exchange, limits)
+    if exchange.loaded.frame.kind is Kind.LOADED:
+        return None
+    try:
+        return _raised(Cursor(exchange.loaded.frame.payload), "")
+    except Malformed as error:
+        return Outcome("protocol", f"its answer could not be read: {error}")
+
+
+def _death(exchange: Exchange, limits: Limits) -> Outcome:
+    texts = {
+        Fate.TIMEOUT: _too_slow(exchange, limits),
+        Fate.MEMORY: f"it needed more than {limits.memory_bytes / 2**20:g} MiB",
+        Fate.FORBIDDEN: "it asked the system for something that is not allowed here",
+    }
+    return Outcome(exchange.fate.value, texts.get(exchange.fate, exchange.detail))  # type: ignore[arg-type]  # not DONE
+
+
+def _too_slow(exchange: Exchange, limits: Limits) -> str:
+    if exchange.seconds >= limits.call_seconds:
+        return f"no answer within {limits.call_seconds:g} s"
+    return "no answer before the function's share of the time was used up"
+
+
+def _share_used(share: float) -> str:
+    return f"not called: the function had used its share of the time ({share:.3g} s)"

@@ -1,0 +1,164 @@
+"""The one use case: a submission, an assignment and a rubric in, a report out.
+
+It draws the cases, has the calls made, judges, scores and reports. Which sandbox makes the calls is
+not its business.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from difflib import get_close_matches
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from grader import __version__, assignments, engine, judge, scoring
+from grader.errors import UsageError
+from grader.report import CriterionReport, LateReport, Report, RubricRef, SandboxReport, SubmissionRef
+from grader.values import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from grader.assignments import Assignment
+    from grader.rubric import Criterion, Rubric
+    from grader.sandbox import Sandbox
+    from grader.values import Call, Submission
+
+
+def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, seed: int, sandbox: Sandbox) -> Report:
+    """Grade one submission, for an instructor's eyes.
+
+    The rubric must have passed `check`. Raises GraderFault when the sandbox fails; whatever the
+    submission does is in the report.
+    """
+    started = monotonic()
+    calls = plan(assignment, rubric, seed)
+    run = _run(submission, assignment, calls, rubric, sandbox)
+    if run.unloaded:
+        refusal = judge.unreadable(submission, run.unloaded)
+        judged = {criterion.id: (refusal, ()) for criterion in rubric.criteria}
+    else:
+        judged = _judge(assignment, calls, run.outcomes, rubric)
+    lateness = scoring.lateness(submission.submitted, rubric.late)
+    criteria = tuple(_report(criterion, *judged[criterion.id], rubric, lateness) for criterion in rubric.criteria)
+    return Report(
+        assignment=assignment.ID,
+        assignment_version=assignments.version(assignment),
+        rubric=RubricRef(id=rubric.id, sha256=rubric.sha256),
+        student=submission.student,
+        submission=_reference(submission),
+        seed=seed,
+        points=sum((criterion.points for criterion in criteria), Decimal(0)),
+        max_points=sum((criterion.max_points for criterion in criteria), Decimal(0)),
+        status="unreadable" if run.unloaded else "graded",
+        late=lateness and LateReport(by_seconds=lateness.by_seconds, percent_lost=lateness.percent_lost),
+        audience="instructor",
+        criteria=criteria,
+        stdout=run.output,
+        sandbox=SandboxReport(backend=sandbox.name, layers=sandbox.layers),
+        grader_version=__version__,
+        seconds=round(monotonic() - started, 4),
+    )
+
+
+def check(rubric: Rubric, assignment: Assignment) -> None:
+    """Whether the rubric fits its assignment. Raises UsageError that names the first thing that does not."""
+    parts = {part.id: part for part in assignment.PARTS}
+    functions = list(dict.fromkeys(part.function for part in assignment.PARTS))
+    for n, criterion in enumerate(rubric.criteria):
+        part = parts.get(criterion.id)
+        if part is None:
+            _refuse(rubric, ("criteria", n, "id"), criterion.id, list(parts))
+        elif criterion.function != part.function:
+            known = [part.function] if criterion.function in functions else functions
+            _refuse(rubric, ("criteria", n, "function"), criterion.function, known)
+    for slug in rubric.partial_credit.overrides:
+        if slug not in assignment.MISCONCEPTIONS:
+            _refuse(rubric, ("partial_credit", "overrides", slug), slug, sorted(assignment.MISCONCEPTIONS))
+
+
+def _refuse(rubric: Rubric, keys: tuple[str | int, ...], found: str, known: list[str]) -> None:
+    near = get_close_matches(found, known, 1)
+    raise UsageError(
+        f"{rubric.place(*keys)}: found {found!r}; expected {'one of: ' if known[1:] else ''}{', '.join(known)}; "
+        + (f"did you mean {near[0]}?" if near else f"assignment {rubric.assignment!r} has no other")
+    )
+
+
+def plan(assignment: Assignment, rubric: Rubric, seed: int) -> tuple[Call, ...]:
+    """Every call that the rubric's criteria need; at the end the first of each criterion once more."""
+    wanted = {criterion.id for criterion in rubric.criteria}
+    calls = [call for call in assignment.draw(seed) if call.part.id in wanted]
+    first = {call.part.id: call for call in reversed(calls)}
+    return (*calls, *first.values())
+
+
+def _run(
+    submission: Submission, assignment: Assignment, calls: Sequence[Call], rubric: Rubric, sandbox: Sandbox
+) -> engine.Run:
+    if not submission.source.strip():
+        return engine.Run({}, Outcome("missing", "it is empty"), "")
+    return engine.run(sandbox, submission, calls, assignment.SIGNATURE, rubric.execution_limits())
+
+
+def _judge(
+    assignment: Assignment, calls: Sequence[Call], outcomes: Mapping[int, Outcome], rubric: Rubric
+) -> dict[str, tuple[Verdict, tuple[str, ...]]]:
+    """The verdict and the flags of each criterion."""
+    tolerance = float(rubric.comparison.relative_tolerance)
+    judged = [
+        (call, outcomes[n], judge.judge(call, outcomes[n], assignment.reference(call), tolerance))
+        for n, call in enumerate(calls)
+        if n in outcomes
+    ]
+    result = {}
+    for criterion in rubric.criteria:
+        verdicts = [verdict for call, _, verdict in judged if call.part.id == criterion.id]
+        of_function = [entry for entry in judged if entry[0].part.function == criterion.function]
+        mine = [(call, outcome) for call, outcome, _ in of_function if call.part.id == criterion.id]
+        flags = tuple(_flags(of_function, mine))
+        result[criterion.id] = judge.decide(verdicts), flags
+    return result
+
+
+def _flags(
+    of_function: Sequence[tuple[Call, Outcome, Verdict]], of_criterion: Sequence[tuple[Call, Outcome]]
+) -> Iterator[str]:
+    if judge.used_finite_differences(of_function):
+        yield "finite_differences"
+    first, outcome = of_criterion[0]
+    again = [other for call, other in of_criterion[1:] if call is first]
+    if any(judge.differs(outcome, other) for other in again):
+        yield "nondeterministic"
+    if judge.touched_inputs(outcome for _, outcome in of_criterion):
+        yield "mutates_inputs"
+
+
+def _report(
+    criterion: Criterion,
+    verdict: Verdict,
+    flags: tuple[str, ...],
+    rubric: Rubric,
+    lateness: scoring.Lateness | None,
+) -> CriterionReport:
+    return CriterionReport(
+        id=criterion.id,
+        title=criterion.title,
+        function=criterion.function,
+        points=scoring.criterion_points(criterion.points, verdict.kind, rubric, flags=flags, lateness=lateness),
+        max_points=criterion.points,
+        verdict=verdict.kind,
+        message=verdict.message,
+        visible=criterion.visible,
+        traceback=verdict.traceback,
+        flags=flags,
+    )
+
+
+def _reference(submission: Submission) -> SubmissionRef:
+    return SubmissionRef(
+        name=engine.clean(submission.name),
+        sha256=submission.sha256,
+        bytes=len(submission.source),
+        submitted=submission.submitted,
+    )

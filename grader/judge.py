@@ -1,0 +1,182 @@
+"""Outcome and reference -> verdict: shape first, then type, then finiteness, then the error. Pure.
+
+An answer S is right when it is finite, has the shape the homework asks for (or that shape with ones
+left out) and max|S - R| <= tolerance * max|R|. Every comparison is written so that NaN fails it.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from grader.values import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from grader.values import Array, Call, Outcome, Submission
+
+FINITE_DIFFERENCE_ERRORS = (1e-12, 1e-5)  # above rounding in double precision, below a visible mistake
+SAME_ANSWER = 1e-12  # relative to the largest entry
+SINGLE_PRECISION = 1e-5  # how far a point computed in float32 may lie from the exact one
+
+
+def judge(call: Call, outcome: Outcome, reference: Array, tolerance: float) -> Verdict:
+    """The verdict on one call. `reference` has the shape the homework asks for."""
+    if outcome.shape is not None and not fits(outcome.shape, reference.shape):
+        return Verdict("wrong_shape", _shape_message(call, outcome.shape))
+    match outcome.kind:
+        case "value" if outcome.value is not None:
+            return _judge_value(call, outcome.value.reshape(reference.shape), reference, tolerance)
+        case "value" | "wrong_type":
+            return Verdict("wrong_type", f"{_asked(call)} must be an array of numbers: yours was {_found(outcome)}")
+        case "raised":
+            advice = "; inputs may not be changed in place: change a copy" if touched_inputs([outcome]) else ""
+            return Verdict("exception", f"{outcome.text}{advice} ({call.place})", traceback=outcome.traceback)
+        case "missing":
+            return Verdict("missing", outcome.text)
+        case _:
+            return Verdict(outcome.kind, f"{outcome.text} ({call.place})", traceback=outcome.traceback)
+
+
+def fits(shape: tuple[int, ...], asked: tuple[int, ...]) -> bool:
+    """Whether a shape is the one asked for, or that one with ones left out; never n x 1 for 1 x n."""
+    if len(shape) >= len(asked):
+        return shape == asked
+    return [n for n in shape if n != 1] == [n for n in asked if n != 1]
+
+
+def _judge_value(call: Call, answer: Any, reference: Array, tolerance: float) -> Verdict:
+    if np.iscomplexobj(answer):
+        if not (answer.imag == 0).all():
+            return Verdict("wrong_type", f"{_asked(call)} must be real: yours has an imaginary part ({call.place})")
+        answer = answer.real
+    if not np.isfinite(answer).all():
+        return Verdict("not_finite", f"{_asked(call)} must be finite: yours has {_not_finite(answer)} ({call.place})")
+    error = normwise_error(answer, reference)
+    if error <= tolerance:
+        return Verdict("right", "right", error)
+    return Verdict("wrong", f"{_asked(call)} is wrong at {call.place}: off by {_size(error)}", error)
+
+
+def normwise_error(answer: Array, reference: Array) -> float:
+    """max|S - R| / max|R|; infinite where R is zero and S is not."""
+    with np.errstate(over="ignore"):
+        difference, size = np.abs(answer - reference).max(), np.abs(reference).max()
+    if size == 0:
+        return 0.0 if difference == 0 else float("inf")
+    return float(difference / size)
+
+
+def _asked(call: Call) -> str:
+    return call.part.quantity
+
+
+def _shape_message(call: Call, shape: tuple[int, ...]) -> str:
+    return f"{_asked(call)} must be {call.part.shape}: yours was {in_words(shape)} for {call.scale} ({call.place})"
+
+
+def in_words(shape: tuple[int, ...]) -> str:
+    """A shape as numpy prints it: (3,), (2, 3), () for a single number."""
+    return str(shape) if shape else "() (a single number)"
+
+
+def _found(outcome: Outcome) -> str:
+    if outcome.text == "None":
+        return "None; does every path through the function end in a return?"
+    return outcome.text or "too large"
+
+
+def _not_finite(answer: Array) -> str:
+    kinds = [name for name, found in (("NaN", np.isnan(answer)), ("infinity", np.isinf(answer))) if found.any()]
+    return " and ".join(kinds)
+
+
+def _size(error: float) -> str:
+    return f"{error:.0%} of its largest entry" if 0.01 <= error < 10 else f"{error:.1g} times its largest entry"
+
+
+def unreadable(submission: Submission, outcome: Outcome) -> Verdict:
+    """The verdict on every part of a file that could not be loaded."""
+    kind = "exception" if outcome.kind == "raised" else outcome.kind
+    text = f"the file could not be loaded: {outcome.text}{_encoding_hint(submission.source, outcome.text)}"
+    return Verdict(kind, text, traceback=outcome.traceback)  # type: ignore[arg-type]  # no value comes from loading
+
+
+def _encoding_hint(source: bytes, text: str) -> str:
+    if not text.startswith(("SyntaxError", "ValueError")):
+        return ""
+    if b"\0" in source:
+        return "; it has NUL bytes, so it is not a text file in UTF-8: save it as UTF-8"
+    try:
+        source.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        return f"; line {line} is not UTF-8: save the file as UTF-8, or name its encoding in its first line"
+    return ""
+
+
+# One criterion, over all its calls.
+
+
+def decide(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict of a criterion: right where every call is, else that of its first failing call."""
+    failed = [verdict for verdict in verdicts if verdict.kind != "right"]
+    if not failed:
+        return Verdict("right", f"right in all {len(verdicts)} calls", max(verdict.error or 0 for verdict in verdicts))
+    first = failed[0]
+    if first.kind in ("missing", "timeout"):
+        return first
+    rights = len(verdicts) - len(failed)
+    return Verdict(first.kind, f"{first.message}; {rights} of {len(verdicts)} calls right", first.error, first.traceback)
+
+
+# What an instructor should know besides.
+
+
+def used_finite_differences(answered: Iterable[tuple[Call, Outcome, Verdict]]) -> bool:
+    """Whether the calls of one function were answered by differences instead of a formula.
+
+    Two signs together: the median error of some part is above rounding, and a callable was called
+    away from every point at which a formula would call it. Either alone would also tell of honest
+    work in single precision, or miss a map that is linear.
+    """
+    errors: dict[str, list[float]] = {}
+    strayed = False
+    for call, outcome, verdict in answered:
+        if verdict.error is not None:
+            errors.setdefault(call.part.id, []).append(verdict.error)
+        if call.sites is not None:
+            strayed = strayed or any(strays(points, call.sites) for points in outcome.visited.values())
+    low, high = FINITE_DIFFERENCE_ERRORS
+    return strayed and any(low < median(of_part) < high for of_part in errors.values())
+
+
+def strays(points: Any, sites: Array) -> bool:
+    """Whether some point is none of the sites, as computed in double precision or, rounded so, in single."""
+    points = points.real[np.isfinite(points.real)]
+    distance = np.abs(points[:, None] - sites).min(axis=1, initial=np.inf)
+    single = points == points.astype(np.float32)
+    allowed = np.where(single, SINGLE_PRECISION, SAME_ANSWER) * max(1.0, float(np.abs(sites).max()))
+    return bool((distance > allowed).any())
+
+
+def differs(first: Outcome, second: Outcome) -> bool:
+    """Whether the same call, made twice, gave two answers."""
+    if first.value is None or second.value is None:
+        return first.kind != second.kind
+    if first.value.shape != second.value.shape:
+        return True
+    if not first.value.size:
+        return False
+    with np.errstate(all="ignore"):
+        return not bool(np.abs(first.value - second.value).max() <= SAME_ANSWER * np.abs(first.value).max()) and not bool(
+            np.array_equal(first.value, second.value, equal_nan=True)
+        )
+
+
+def touched_inputs(outcomes: Iterable[Outcome]) -> bool:
+    """Whether a call failed because it wrote into an array that is read-only, as all inputs are."""
+    return any(outcome.kind == "raised" and "read-only" in outcome.text for outcome in outcomes)

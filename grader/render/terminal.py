@@ -1,0 +1,96 @@
+"""A report as a student reads it in a terminal: the score, one row a criterion, tracebacks, what was printed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from decimal import Decimal
+
+    from rich.console import RenderableType
+
+    from grader.report import CriterionReport, Report
+
+FLAGS = {
+    "finite_differences": "found by finite differences, not by a formula",
+    "nondeterministic": "the same call gave two different answers",
+    "mutates_inputs": "it writes into its inputs",
+}
+
+
+def report(report: Report) -> RenderableType:
+    """Everything the report says to its audience."""
+    return Group(*_blocks(report))
+
+
+def _blocks(report: Report) -> Iterator[RenderableType]:
+    yield _headline(report)
+    yield from _notes(report)
+    yield Padding(_criteria(report.criteria), (1, 0))
+    shown: set[str] = set()
+    for criterion in report.criteria:
+        if criterion.traceback and criterion.traceback not in shown:  # one failure often costs several criteria
+            shown.add(criterion.traceback)
+            yield _block(f"Traceback ({criterion.id})", criterion.traceback)
+    if report.stdout.strip():
+        yield _block("What the file printed", report.stdout)
+    facts = f"seed {report.seed} · sandbox {report.sandbox.backend} · {report.seconds:.2f} s · grader {report.grader_version}"
+    yield Text(facts, style="dim")
+
+
+def _headline(report: Report) -> Text:
+    full = report.points == report.max_points
+    score = Text(f"{_plain(report.points)} of {_plain(report.max_points)} points", style="bold green" if full else "bold")
+    return Text.assemble((report.submission.name, "bold"), ": ", score)
+
+
+def _notes(report: Report) -> Iterator[Text]:
+    if report.late:
+        yield Text(f"Late by {_duration(report.late.by_seconds)}: {_plain(report.late.percent_lost)}% of each criterion lost.")
+
+
+def _criteria(criteria: tuple[CriterionReport, ...]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name in ("mark", "id"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("what", ratio=1)
+    table.add_column("points", no_wrap=True, justify="right")
+    for criterion in criteria:
+        right = criterion.verdict == "right"
+        mark = Text("✓", style="green") if right else Text("✗", style="red")
+        points = f"{_plain(criterion.points)} / {_plain(criterion.max_points)}"
+        table.add_row(mark, Text(criterion.id, style="bold"), _what(criterion), points)
+    return table
+
+
+def _what(criterion: CriterionReport) -> Text:
+    hidden = "" if criterion.visible else " (hidden from students)"
+    text = Text(f"{criterion.title}{hidden}\n")
+    if criterion.verdict != "right":
+        text.append(f"{criterion.verdict.replace('_', ' ')}: ", style="red")
+    text.append(criterion.message, style="dim" if criterion.verdict == "right" else "")
+    for flag in criterion.flags:
+        text.append(f"\nnote: {FLAGS[flag]}", style="yellow")
+    return text
+
+
+def _block(title: str, body: str) -> RenderableType:
+    return Padding(Group(Text(title, style="bold"), Padding(Text(body.rstrip("\n")), (0, 0, 0, 2))), (0, 0, 1, 0))
+
+
+def _plain(number: Decimal) -> str:
+    """7 for 7.00, 7.5 for 7.50."""
+    return f"{number.normalize():f}"
+
+
+def _duration(seconds: int) -> str:
+    minutes = -(-seconds // 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    parts = ((days, "d"), (hours, "h"), (minutes % 60, "min"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)

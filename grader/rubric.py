@@ -1,0 +1,284 @@
+"""What a rubric says: criteria and their points, how answers are compared, limits, lateness.
+
+It reads TOML and explains what is wrong with it: file, line, key path, what was found, what was
+expected. It knows nothing of mathematics, nor whether an assignment has the parts it names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from datetime import datetime
+from decimal import Decimal
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+
+from grader import values
+from grader.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic_core import ErrorDetails
+
+MIB = 2**20
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("a number, without quotes")
+    return value
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a date and time with its zone, such as 2026-10-11T23:59:00+09:00")
+    return value
+
+
+Number = Annotated[Decimal, BeforeValidator(_number)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Percent = Annotated[Number, Field(ge=0, le=100)]
+Positive = Annotated[Number, Field(gt=0)]
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Criterion(_Table):
+    """One part of the homework, graded by itself."""
+
+    id: Text = Field(description="A part of the assignment, such as a3")
+    title: Text = Field(description="What a student reads")
+    function: Text = Field(description="The student's function that answers it")
+    points: Annotated[Number, Field(ge=0)] = Field(description="Points when every answer is right")
+    visible: Flag = Field(default=True, description="Whether a student sees it, its verdict and its points")
+
+
+class Comparison(_Table):
+    """How an answer is compared with the reference."""
+
+    relative_tolerance: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        default=Decimal("1e-5"), description="Largest max|S - R| / max|R| that is right"
+    )
+    finite_differences_lose: Fraction = Field(
+        default=Decimal(0), description="Fraction of a right criterion lost where it was found by finite differences"
+    )
+
+
+class Limits(_Table):
+    """What one submission may use."""
+
+    call_seconds: Positive = Field(default=Decimal(2), description="Seconds one call may take")
+    submission_seconds: Positive = Field(
+        default=Decimal(10), description="Seconds all calls together may take, shared equally among the functions"
+    )
+    memory_mib: Annotated[Number, Field(ge=16)] = Field(default=Decimal(512), description="Memory beyond numpy's own, in MiB")
+    output_kib: Annotated[Number, Field(ge=0, le=8192)] = Field(
+        default=Decimal(64), description="How much of what it prints is kept, in KiB"
+    )
+
+
+class PartialCredit(_Table):
+    """What a recognised misconception is worth."""
+
+    enabled: Flag = Field(default=True, description="Whether anything but a right criterion earns points")
+    overrides: dict[str, Fraction] = Field(
+        default_factory=dict, description="Fraction of a criterion by misconception, instead of the assignment's own"
+    )
+
+
+class Late(_Table):
+    """What a late submission loses."""
+
+    deadline: Annotated[datetime, Field(strict=True), AfterValidator(_aware)] = Field(description="With its time zone")
+    percent_per_day: Percent = Field(description="Lost for each day begun since the deadline")
+    floor_percent: Percent = Field(default=Decimal(0), description="What is left however late it is")
+    grace_minutes: Annotated[Number, Field(ge=0)] = Field(default=Decimal(0), description="Late by no more costs nothing")
+
+
+class Rubric(_Table):
+    """How one assignment is graded."""
+
+    id: Text = Field(description="Its name in reports")
+    title: Text = Field(description="The homework's title")
+    assignment: Text = Field(description="The assignment's name, or the path of its file, from this file's folder")
+    criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
+    comparison: Comparison = Comparison()
+    limits: Limits = Limits()
+    partial_credit: PartialCredit = PartialCredit()
+    late: Late | None = None
+
+    _path: Path = PrivateAttr(default=Path())
+    _text: bytes = PrivateAttr(default=b"")
+
+    @property
+    def path(self) -> Path:
+        """Where it was read from."""
+        return self._path
+
+    @property
+    def sha256(self) -> str:
+        """The fingerprint of its text; of its content where it was not read from a file."""
+        return hashlib.sha256(self._text or self.model_dump_json().encode()).hexdigest()
+
+    def execution_limits(self) -> values.Limits:
+        """The limits in the sandbox's units."""
+        return values.Limits(
+            call_seconds=float(self.limits.call_seconds),
+            submission_seconds=float(self.limits.submission_seconds),
+            memory_bytes=int(self.limits.memory_mib * MIB),
+            output_kept_bytes=int(self.limits.output_kib * 1024),
+        )
+
+    def place(self, *keys: str | int) -> str:
+        """Where a key stands, for a message: rubrics/backprop.toml:12: criteria[2].points."""
+        return _place(self._path, self._text.decode(), keys)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a rubric file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Rubric.model_json_schema()}
+
+
+def find(name: str) -> Path:
+    """The file of a rubric given by path, or by name: in ./rubrics, else among those that come with the grader.
+
+    Raises UsageError when there is none.
+    """
+    if name.endswith(".toml") or Path(name).name != name:
+        return Path(name)
+    folders = [Path("rubrics"), *_shipped()]
+    for folder in folders:
+        if (path := folder / f"{name}.toml").is_file():
+            return path
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
+    near = get_close_matches(name, known, 1)
+    raise UsageError(
+        f"rubric {name!r}: there is none of this name; expected a path or one of: {', '.join(known)}"
+        + (f"; did you mean {near[0]!r}?" if near else "; correct the name")
+    )
+
+
+def _shipped() -> Iterator[Path]:
+    package = Path(str(files("grader")))
+    yield package / "rubrics"  # installed
+    yield package.parent / "rubrics"  # in the repository
+
+
+def read(path: Path) -> Rubric:
+    """The rubric in a file. Raises UsageError that names every mistake in it."""
+    text = _text(path)
+    try:
+        raw = tomllib.loads(text.decode("utf-8"), parse_float=Decimal)
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}:{line}: found bytes that are not UTF-8; expected a TOML file; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}{_line(str(error))}: it is not TOML: {error}; expected key = value; correct it") from None
+    try:
+        rubric = Rubric.model_validate(raw)
+    except ValidationError as error:
+        problems = [_problem(path, text.decode(), details) for details in error.errors()]
+        raise UsageError("\n".join(problems)) from None
+    rubric._path, rubric._text = path, text  # noqa: SLF001 its own module
+    _refuse_duplicates(rubric)
+    return rubric
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"rubric {path}: {(error.strerror or str(error)).lower()}; expected a TOML file that can be read; "
+                         "correct the path, or leave --rubric out for the default") from None  # fmt: skip
+
+
+def _line(message: str) -> str:
+    found = re.search(r"at line (\d+)", message)
+    return f":{found[1]}" if found else ""
+
+
+def _refuse_duplicates(rubric: Rubric) -> None:
+    ids = [criterion.id for criterion in rubric.criteria]
+    for n, criterion_id in enumerate(ids):
+        if criterion_id in ids[:n]:
+            raise UsageError(f"{rubric.place('criteria', n, 'id')}: found {criterion_id!r} a second time; expected each "
+                             "part once; remove one of the two")  # fmt: skip
+
+
+def _problem(path: Path, text: str, details: ErrorDetails) -> str:
+    keys = tuple(key for key in details["loc"] if key != "[key]")
+    place, kind = _place(path, text, keys), details["type"]
+    if kind == "extra_forbidden":
+        known = _known_keys(keys[:-1])
+        near = get_close_matches(str(keys[-1]), known, 1)
+        return f"{place}: found an unknown key; expected one of: {', '.join(known)}; " + (
+            f"did you mean {near[0]}?" if near else "remove it"
+        )
+    if kind == "missing":
+        return f"{place}: found nothing; expected {_expected(details)}; add it"
+    return f"{place}: found {details['input']!r}; expected {_expected(details)}; change it".replace("Decimal", "")
+
+
+def _expected(details: ErrorDetails) -> str:
+    if details["type"] == "value_error":
+        return str(details["ctx"]["error"])
+    if details["type"] == "missing":
+        field = _field(tuple(details["loc"]))
+        return f"this key ({field})" if field else "this key"
+    return details["msg"].removeprefix("Input should be ").replace("valid ", "")
+
+
+def _models(keys: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """The model of the table at a key path."""
+    tables = {"criteria": Criterion, "comparison": Comparison, "limits": Limits, "partial_credit": PartialCredit, "late": Late}
+    names = [key for key in keys if isinstance(key, str)]
+    return tables.get(names[0]) if names else Rubric
+
+
+def _known_keys(keys: tuple[str | int, ...]) -> list[str]:
+    model = _models(keys)
+    return list(model.model_fields) if model else []
+
+
+def _field(keys: tuple[str | int, ...]) -> str:
+    model = _models(keys[:-1])
+    field = model.model_fields.get(str(keys[-1])) if model else None
+    return (field.description or "") if field else ""
+
+
+def _place(path: Path, text: str, keys: tuple[str | int, ...]) -> str:
+    written = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+    line = _find_line(text, keys)
+    return f"{path}{f':{line}' if line else ''}: {written}"
+
+
+def _find_line(text: str, keys: tuple[str | int, ...]) -> int | None:
+    """The line of a key, or of the nearest table around it; tomllib does not keep them.
+
+    Lines in multi-line strings are read as keys as well: the place is a help, not a promise.
+    """
+    lines: dict[tuple[str | int, ...], int] = {}
+    table: tuple[str | int, ...] = ()
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*(\[\[?)\s*([\w.\-\"' ]+?)\s*\]", line):
+            table = tuple(part.strip(" \"'") for part in header[2].split("."))
+            if header[1] == "[[":
+                counts[header[2]] = counts.get(header[2], -1) + 1
+                table = (*table, counts[header[2]])
+            lines.setdefault(table, number)
+        elif key := re.match(r"\s*([\w\-]+|\"[^\"]*\"|'[^']*')\s*(?:\.[^=]*)?=", line):
+            lines.setdefault((*table, key[1].strip("\"'")), number)
+    while keys and keys not in lines:
+        keys = keys[:-1]
+    return lines.get(keys)

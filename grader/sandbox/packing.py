@@ -1,0 +1,102 @@
+"""Values inside a frame: numbers, texts, arrays. No pickle, no .npy, no length that is not checked first.
+
+    text    length u32, UTF-8
+    array   code u8 (0 float64, 1 complex128), dimensions u8, each u32, raw little-endian entries
+
+Arrays are packed and unpacked as (code, shape, raw bytes), so that this needs no numpy: engine and
+harness turn them into arrays, each on its own side of the walls.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+
+DTYPES = ("<f8", "<c16")
+MOST_DIMENSIONS = 8
+_ITEM_BYTES = (8, 16)
+_U32 = struct.Struct("<I")
+_F64 = struct.Struct("<d")
+_I64 = struct.Struct("<q")
+
+
+class Malformed(Exception):
+    """A payload that does not say what it should, where it should."""
+
+
+def u32(value: int) -> bytes:
+    return _U32.pack(value)
+
+
+def i64(value: int) -> bytes:
+    return _I64.pack(value)
+
+
+def f64(value: float) -> bytes:
+    return _F64.pack(value)
+
+
+def text(value: str) -> bytes:
+    data = value.encode("utf-8", "replace")
+    return u32(len(data)) + data
+
+
+def array(code: int, shape: tuple[int, ...], raw: bytes) -> bytes:
+    return bytes([code]) + dimensions(shape) + raw
+
+
+def dimensions(shape: tuple[int, ...]) -> bytes:
+    return bytes([len(shape)]) + b"".join(map(u32, shape))
+
+
+class Cursor:
+    """Reads a payload from its start; every read is checked against what is left."""
+
+    def __init__(self, payload: bytes) -> None:
+        self._payload = payload
+        self._at = 0
+
+    def take(self, length: int) -> bytes:
+        end = self._at + length
+        if end > len(self._payload):
+            raise Malformed(f"{length} bytes asked for, {len(self._payload) - self._at} left")
+        taken, self._at = self._payload[self._at : end], end
+        return taken
+
+    def u8(self) -> int:
+        return self.take(1)[0]
+
+    def u32(self) -> int:
+        return int(_U32.unpack(self.take(4))[0])
+
+    def i64(self) -> int:
+        return int(_I64.unpack(self.take(8))[0])
+
+    def f64(self) -> float:
+        return float(_F64.unpack(self.take(8))[0])
+
+    def text(self) -> str:
+        return self.take(self.u32()).decode("utf-8", "replace")
+
+    def dimensions(self) -> tuple[int, ...]:
+        count = self.u8()
+        if count > MOST_DIMENSIONS:
+            raise Malformed(f"{count} dimensions")
+        return tuple(self.u32() for _ in range(count))
+
+    def array(self) -> tuple[int, tuple[int, ...], bytes]:
+        """Code, shape and raw entries; the shape is checked against the length before memory is taken."""
+        code = self.u8()
+        if code >= len(DTYPES):
+            raise Malformed(f"array code {code}")
+        shape = self.dimensions()
+        if math.prod(dimension or 1 for dimension in shape) > 2**32:
+            raise Malformed(f"an array of shape {shape}")  # 0 x 4,000,000,000 x ...: no bytes, and no array either
+        return code, shape, self.take(math.prod(shape) * _ITEM_BYTES[code])
+
+    def rest(self) -> bytes:
+        return self.take(len(self._payload) - self._at)
+
+    def end(self) -> None:
+        if self._at != len(self._payload):
+            raise Malformed(f"{len(self._payload) - self._at} bytes too many")

@@ -1,0 +1,160 @@
+"""The weakest backend: a fresh interpreter a submission. It contains accidents, not attacks.
+
+What it has: an isolated interpreter that cannot import the grader, a clean environment, an empty
+working directory, resource limits, and a session of its own that is killed whole at the end. What it
+has not: the student's code can still read files, open sockets and see other processes of its user.
+It works wherever there are POSIX processes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from grader.errors import GraderFault
+from grader.sandbox.exchange import Ending, converse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from grader.sandbox.exchange import Exchange, Request
+    from grader.values import Limits
+
+# The child is told where the grader and numpy are. Once the harness is imported, the grader is out of
+# reach of an import statement.
+_PROGRAM = """
+import os, sys
+request, response = os.dup(0), os.dup(1)
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+os.dup2(2, 1)
+here, packages = sys.argv[1:3]
+sys.path[:0] = [here, packages]
+from grader.sandbox import harness, rlimits
+sys.path.remove(here)
+for name in [name for name in sys.modules if name.partition('.')[0] == 'grader']:
+    del sys.modules[name]
+sys.modules['grader'] = None
+sys.argv[1:] = []
+harness.open_output(1)
+harness.serve(request, response, rlimits.confine)
+os._exit(0)
+"""
+
+
+class Unconfined:
+    """Runs each submission in a fresh interpreter, one at a time, with the next one warming up if asked."""
+
+    name = "unconfined"
+
+    def __init__(self) -> None:
+        self._spare: _Process | None = None
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return ("process group", "rlimits", "clean environment", "empty working directory")
+
+    def warm(self) -> None:
+        """Start the next child now: it imports numpy while the caller does something else."""
+        self._spare = _Process()
+
+    def run(self, source: bytes, requests: Sequence[Request], limits: Limits) -> Exchange:
+        child, self._spare = self._spare or _Process(), None
+        with child:
+            return converse(child, source, requests, limits)
+
+    def close(self) -> None:
+        if self._spare is not None:
+            self._spare.close()
+
+
+def start() -> Unconfined:
+    """The backend, ready. Raises GraderFault where it cannot work at all."""
+    if os.name != "posix":
+        raise GraderFault("sandbox 'unconfined': this is not a POSIX system; expected Linux or macOS; "
+                          "run the grader in WSL or in a container")  # fmt: skip
+    return Unconfined()
+
+
+class _Process:
+    """One child: its pipes, its working directory, its end."""
+
+    def __init__(self) -> None:
+        self._directory = tempfile.mkdtemp(prefix="submission-")
+        os.chmod(self._directory, 0o500)
+        self._popen = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _PROGRAM, *_import_paths()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd=self._directory,
+            env=_environment(self._directory),
+            start_new_session=True,
+        )
+        assert self._popen.stdin and self._popen.stdout and self._popen.stderr  # three pipes were asked for
+        self.request = self._popen.stdin.fileno()
+        self.response = self._popen.stdout.fileno()
+        self.output = self._popen.stderr.fileno()
+        self._ending: Ending | None = None
+
+    def __enter__(self) -> _Process:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def kill(self) -> None:
+        if self._ending is None:  # once reaped, its number may be another process's
+            try:
+                os.killpg(self._popen.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
+                pass
+
+    def reap(self, seconds: float) -> Ending | None:
+        until = monotonic() + seconds
+        while self._ending is None and not self._collect():
+            if monotonic() >= until:
+                return None
+            sleep(0.001)
+        return self._ending
+
+    def _collect(self) -> bool:
+        process, status, usage = os.wait4(self._popen.pid, os.WNOHANG)
+        if not process:
+            return False
+        self.kill()  # what it started; no new process takes over a number within the microseconds since
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        self._ending = Ending(self._popen.returncode, usage.ru_utime + usage.ru_stime)
+        return True
+
+    def close(self) -> None:
+        self.kill()
+        self.reap(10.0)
+        for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+            if pipe is not None:
+                pipe.close()
+        os.chmod(self._directory, 0o700)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _import_paths() -> tuple[str, str]:
+    """The folders of the grader and of numpy, neither of them imported to know it."""
+    numpy = find_spec("numpy")
+    if numpy is None or numpy.origin is None:
+        raise GraderFault("sandbox: numpy is not installed beside the grader; expected the grader's own environment; "
+                          "install it again")  # fmt: skip
+    return str(Path(__file__).parents[2]), str(Path(numpy.origin).parents[1])
+
+
+def _environment(directory: str) -> dict[str, str]:
+    """Nothing of the grader's own; one thread, since a library's pool is no part of a homework."""
+    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    return {"PATH": os.defpath, "HOME": directory, "TMPDIR": directory, "LC_ALL": "C.UTF-8", **dict.fromkeys(threads, "1")}

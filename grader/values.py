@@ -1,0 +1,138 @@
+"""The frozen values that flow through a grading, in the order in which they appear.
+
+    Submission -> Case -> Call -> Outcome -> Verdict
+
+They know nothing of rubrics, walls or mathematics, and importing them costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+VerdictKind = Literal[
+    "right", "wrong", "wrong_shape", "wrong_type", "not_finite", "exception", "timeout", "memory",
+    "crash", "exit", "forbidden", "output", "protocol", "missing",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One file of one student: bytes, never parsed outside the walls."""
+
+    name: str
+    source: bytes
+    student: str | None = None
+    submitted: datetime | None = None
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.source).hexdigest()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use."""
+
+    call_seconds: float = 2.0
+    submission_seconds: float = 10.0
+    memory_bytes: int = 512 * 2**20
+    output_kept_bytes: int = 64 * 2**10
+    output_killed_bytes: int = 8 * 2**20
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A function of one variable z, sent through the walls as text: numpy names and constants.
+
+    The text is the grader's own and is all there is of the function, so both sides of the walls
+    evaluate the same thing.
+    """
+
+    text: str
+    constants: Mapping[str, float] = field(default_factory=dict)
+
+    def __call__(self, z: Any) -> Any:
+        """The formula at z: a scalar, or an array of any shape, real or complex, taken elementwise."""
+        return self._function(z)
+
+    @cached_property
+    def _function(self) -> Callable[[Any], Any]:
+        import numpy as np
+
+        evaluate = eval(f"lambda z: {self.text}", {**vars(np), **self.constants})  # noqa: S307 the text is our own
+        return lambda z: evaluate(np.asanyarray(z))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One quantity of a homework that is graded by itself, in the homework's own notation."""
+
+    id: str
+    function: str
+    title: str
+    quantity: str
+    shape: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of one student function.
+
+    `place` tells a student where it was ("l = 2, widths 2-3-1"), `scale` how large the layer is
+    ("a layer of 3 units"). `sites` are the points at which a formula would evaluate its callables,
+    None where it would evaluate none.
+    """
+
+    part: Part
+    arguments: tuple[object, ...]
+    place: str
+    scale: str
+    sites: Array | None = None
+
+
+OutcomeKind = Literal[
+    "value", "raised", "wrong_type", "missing", "timeout", "memory", "crash", "exit", "forbidden",
+    "output", "protocol",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one call; everything in it came from the student's side and is untrusted.
+
+    `value` is None where nothing numeric came back, or where it was too large to be an answer
+    (then only `shape` is known). `visited` holds the points at which each callable argument was
+    called, by its position.
+    """
+
+    kind: OutcomeKind
+    text: str = ""
+    value: NDArray[np.float64] | NDArray[np.complex128] | None = None
+    shape: tuple[int, ...] | None = None
+    traceback: str | None = None
+    visited: Mapping[int, NDArray[np.complex128]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one call, or of one criterion over all its calls.
+
+    `error` is max|S - R| / max|R| where S could be compared with R.
+    """
+
+    kind: VerdictKind
+    message: str
+    error: float | None = None
+    traceback: str | None = None
