@@ -11,23 +11,23 @@ from contextlib import closing, nullcontext
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from grader import __version__, assignments, grading, settings
 from grader import rubric as rubrics
 from grader import sandbox as sandboxes
 from grader.errors import GraderError, GraderFault, UsageError
-from grader.render import terminal
 from grader.values import Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
+
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress
+    from rich.table import Table
 
     from grader import proof
     from grader.assignments import Assignment
@@ -63,16 +63,22 @@ RubricArgument = Annotated[str, typer.Argument(metavar="[R]", help="A rubric's n
 def run(started: sandboxes.Sandbox | None = None) -> int:
     """Run the command line and give its exit code. `started` is a sandbox that was begun early, if any."""
     try:
-        return app(obj=started, standalone_mode=True) or 0
+        app(obj=started)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
     except GraderError as error:
         print(f"grade: {error}", file=sys.stderr)
         return error.exit_code
     except Exception as error:
         if os.environ.get("GRADER_TRACEBACK"):
             raise
-        print(f"grade: a fault of the grader's own, not of the submission: {type(error).__name__}: {error}; expected "
-              "none; set GRADER_TRACEBACK=1 to see where, and please report it", file=sys.stderr)  # fmt: skip
+        print(
+            f"grade: a fault of the grader's own, not of the submission: {type(error).__name__}: {error}; expected "
+            "none; set GRADER_TRACEBACK=1 to see where, and please report it",
+            file=sys.stderr,
+        )
         return GraderFault.exit_code
+    return 0
 
 
 def _version(asked: bool) -> None:
@@ -83,7 +89,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
+    ] = False,
 ) -> None:
     """Grade machine-learning homework: truly, behind walls, and with feedback that teaches."""
 
@@ -94,7 +102,9 @@ def submit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The student's Python file.", show_default=False)],
     rubric: RubricOption = "backprop",
     student: Annotated[str | None, typer.Option(metavar="ID", help="Whose it is, for the report.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", min=0, max=MOST_SEED, help="The seed of the networks.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, max=MOST_SEED, help="The seed of the networks.")
+    ] = None,
     submitted: Annotated[
         str | None, typer.Option(metavar="TIME", help="When it was handed in, as 2026-10-11T22:15:00+09:00.")
     ] = None,
@@ -117,6 +127,8 @@ def submit(
     if as_json:
         print(seen.model_dump_json(indent=2))
     else:
+        from grader.render import terminal
+
         _console().print(terminal.report(seen))
 
 
@@ -136,7 +148,7 @@ def verify(
     from grader import proof
 
     checks = proof.checks(assignments.load(assignment))
-    findings = []
+    findings: list[proof.Finding] = []
     with _progress() as progress:
         task = progress.add_task("", total=len(checks))
         for check in checks:
@@ -144,10 +156,12 @@ def verify(
             findings.extend(check.run())
             progress.advance(task)
     rows = proof.table(findings)
-    _console().print(_proof_table(rows))
+    _console().print(_proof_tables(rows))
     if wrong := [f"{row.subject} by {row.method}" for row in rows if not row.agrees]:
-        raise GraderFault(f"assignment {assignment}: the reference disagrees, or a wrong reading does not: "
-                          f"{'; '.join(wrong)}; expected agreement; nothing may be graded with it until it is mended")  # fmt: skip
+        raise GraderFault(
+            f"assignment {assignment}: found {'; '.join(wrong)} to fail; expected every reference to agree and every "
+            "wrong reading not to; grade nothing with it until it is mended"
+        )
 
 
 @rubric_app.command("check")
@@ -163,8 +177,7 @@ def rubric_show(rubric: RubricArgument = "backprop") -> None:
     """Show a rubric as a student may read it."""
     loaded, _ = _load(rubric)
     _console().print(_rubric_table(loaded))
-    for line in _rubric_rules(loaded):
-        _console().print(Text(line))
+    print("\n".join(_rubric_rules(loaded)))
 
 
 @rubric_app.command("schema")
@@ -195,10 +208,12 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError:
         raise UsageError(f"{path}: there is no such file; expected a Python file; correct the path") from None
     except OSError as error:
-        raise UsageError(f"{path}: it cannot be read ({(error.strerror or str(error)).lower()}); expected a Python file; "
-                         "mend that, or name another") from None  # fmt: skip
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{path}: it cannot be read ({reason}); expected a Python file; mend that") from None
     if len(source) > LARGEST_FILE:
-        raise UsageError(f"{path}: it is larger than 1 MB; expected a homework of some kilobytes; remove the data from it")
+        raise UsageError(
+            f"{path}: it is larger than 1 MB; expected a homework of some kilobytes; remove the data from it"
+        )
     return source
 
 
@@ -210,8 +225,10 @@ def _time(text: str | None) -> datetime | None:
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:
-        raise UsageError(f"--submitted: found {text!r}; expected a date and time with its zone, such as "
-                         "2026-10-11T22:15:00+09:00; correct it")  # fmt: skip
+        raise UsageError(
+            f"--submitted: found {text!r}; expected a date and time with its zone, such as "
+            "2026-10-11T22:15:00+09:00; correct it"
+        )
     return time
 
 
@@ -222,39 +239,58 @@ def _sandbox(started: sandboxes.Sandbox | None, name: str | None) -> AbstractCon
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
+    from rich.console import Console  # here and below: rich is slow to import, and --json has no use for it
+
+    return Console(highlight=False)
 
 
-def _progress() -> Any:
+def _progress() -> Progress:
+    from rich.console import Console
     from rich.progress import Progress
 
     return Progress(console=Console(stderr=True), transient=True)
 
 
-def _proof_table(rows: Iterable[proof.Row]) -> Table:
-    table = Table("part", "method", "networks", "worst error", "seconds", "", box=None, pad_edge=False)
+def _proof_tables(rows: Sequence[proof.Row]) -> RenderableType:
+    """The references by method, then the wrong readings."""
+    from rich.console import Group
+
+    references = _table("part", "method", "networks", "worst error", "seconds", "")
+    readings = _table("wrong reading", "networks", "least error", "seconds", "")
     for row in rows:
         error = "identically zero" if row.error is None else f"{row.error:.1e}"
-        said = "refuted" if row.method == "wrong reading" else "agrees"
-        table.add_row(row.subject, row.method, str(row.networks), error, f"{row.seconds:.2f}", said if row.agrees else "FAILS")
-    return table
+        figures = (str(row.networks), error, f"{row.seconds:.2f}")
+        if row.method == "wrong reading":
+            readings.add_row(row.subject, *figures, "refuted" if row.agrees else "NOT REFUTED")
+        else:
+            references.add_row(row.subject, row.method, *figures, "agrees" if row.agrees else "DISAGREES")
+    return Group(references, "", readings)
+
+
+def _table(*columns: str) -> Table:
+    from rich.table import Table
+
+    return Table(*columns, box=None, pad_edge=False)
 
 
 def _rubric_table(rubric: Rubric) -> Table:
-    table = Table("part", "what", "function", "points", title=rubric.title, title_justify="left", box=None, pad_edge=False)
+    table = _table("part", "what", "function", "points")
+    table.title, table.title_justify = rubric.title, "left"
     for criterion in rubric.criteria:
         if criterion.visible:
             table.add_row(criterion.id, criterion.title, criterion.function, str(criterion.points))
     return table
 
 
-def _rubric_rules(rubric: Rubric) -> Iterable[str]:
-    total = sum(criterion.points for criterion in rubric.criteria if criterion.visible)
-    yield f"\n{total} points in all. A part has its points when every answer is right to {rubric.comparison.relative_tolerance:g} of its largest entry."
-    limits = rubric.limits
-    yield f"A call may take {limits.call_seconds:g} s, a submission {limits.submission_seconds:g} s and {limits.memory_mib:g} MiB."
-    if rubric.comparison.finite_differences_lose:
-        yield f"An answer found by finite differences loses {rubric.comparison.finite_differences_lose:.0%} of its points."
+def _rubric_rules(rubric: Rubric) -> Iterator[str]:
+    points = sum(criterion.points for criterion in rubric.criteria if criterion.visible)
+    limits, comparison = rubric.limits, rubric.comparison
+    yield f"\n{points} points in all. A part has its points when every answer is right,"
+    yield f"to {float(comparison.relative_tolerance):g} of its largest entry."
+    yield f"A call may take {float(limits.call_seconds):g} s, all together {float(limits.submission_seconds):g} s."
+    if lost := comparison.finite_differences_lose:
+        yield f"An answer found by finite differences instead of a formula loses {lost:.0%} of its points."
     if late := rubric.late:
-        yield (f"Deadline {late.deadline.isoformat(' ', 'minutes')}, {late.grace_minutes:g} min grace; then each day begun "
-               f"costs {late.percent_per_day:g}%, down to {late.floor_percent:g}%.")  # fmt: skip
+        yield f"Deadline: {late.deadline.isoformat(' ', 'minutes')}, and {float(late.grace_minutes):g} minutes of grace."
+        yield f"Each day begun after it costs {float(late.percent_per_day):g}%,"
+        yield f"and {float(late.floor_percent):g}% of the points stay at least."

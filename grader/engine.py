@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from grader.errors import nearest
+from grader.formula import Formula
 from grader.sandbox import packing
 from grader.sandbox.exchange import Fate, Request
 from grader.sandbox.packing import Cursor, Malformed
 from grader.sandbox.wire import Kind
-from grader.values import Call, Formula, Outcome
+from grader.values import Call, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +76,9 @@ class _Ledger:
 
     def requests(self) -> list[Request]:
         """What is left to ask, a request a function, each with what is left of its share."""
-        asked = {f: [self._calls[n] for n in self.pending if self._calls[n].part.function == f] for f in self._functions}
+        asked = {
+            f: [self._calls[n] for n in self.pending if self._calls[n].part.function == f] for f in self._functions
+        }
         return [Request(pack(calls), len(calls), self._share - self._spent[f]) for f, calls in asked.items() if calls]
 
     def enter(self, exchange: Exchange) -> None:
@@ -209,8 +212,8 @@ def _raised(cursor: Cursor, called_as: str) -> Outcome:
 def _absence(found: str, function: str, names: list[str]) -> str:
     if found:
         return f"{function} is not a function but of type {found}"
-    near = get_close_matches(function, names, 1)
-    hint = f"; it has {near[0]}: did you mean that?" if near else ""
+    near = nearest(function, names)
+    hint = f"; it has {near}: did you mean that?" if near else ""
     return f"the file has no function {function}{hint}"
 
 

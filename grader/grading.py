@@ -6,13 +6,13 @@ not its business.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from decimal import Decimal
-from difflib import get_close_matches
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from grader import __version__, assignments, engine, judge, scoring
-from grader.errors import UsageError
+from grader.errors import UsageError, nearest
 from grader.report import CriterionReport, LateReport, Report, RubricRef, SandboxReport, SubmissionRef
 from grader.values import Outcome, Verdict
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from grader.sandbox import Sandbox
     from grader.values import Call, Submission
 
+    Judgement = tuple[Verdict, tuple[str, ...]]  # of a criterion, with its flags
+
 
 def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, seed: int, sandbox: Sandbox) -> Report:
     """Grade one submission, for an instructor's eyes.
@@ -34,6 +36,7 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
     started = monotonic()
     calls = plan(assignment, rubric, seed)
     run = _run(submission, assignment, calls, rubric, sandbox)
+    judged: dict[str, Judgement]
     if run.unloaded:
         refusal = judge.unreadable(submission, run.unloaded)
         judged = {criterion.id: (refusal, ()) for criterion in rubric.criteria}
@@ -51,7 +54,7 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
         points=sum((criterion.points for criterion in criteria), Decimal(0)),
         max_points=sum((criterion.max_points for criterion in criteria), Decimal(0)),
         status="unreadable" if run.unloaded else "graded",
-        late=lateness and LateReport(by_seconds=lateness.by_seconds, percent_lost=lateness.percent_lost),
+        late=LateReport(**asdict(lateness)) if lateness else None,
         audience="instructor",
         criteria=criteria,
         stdout=run.output,
@@ -78,10 +81,10 @@ def check(rubric: Rubric, assignment: Assignment) -> None:
 
 
 def _refuse(rubric: Rubric, keys: tuple[str | int, ...], found: str, known: list[str]) -> None:
-    near = get_close_matches(found, known, 1)
+    near = nearest(found, known)
     raise UsageError(
         f"{rubric.place(*keys)}: found {found!r}; expected {'one of: ' if known[1:] else ''}{', '.join(known)}; "
-        + (f"did you mean {near[0]}?" if near else f"assignment {rubric.assignment!r} has no other")
+        + (f"did you mean {near}?" if near else f"assignment {rubric.assignment!r} has no other")
     )
 
 
@@ -103,7 +106,7 @@ def _run(
 
 def _judge(
     assignment: Assignment, calls: Sequence[Call], outcomes: Mapping[int, Outcome], rubric: Rubric
-) -> dict[str, tuple[Verdict, tuple[str, ...]]]:
+) -> dict[str, Judgement]:
     """The verdict and the flags of each criterion."""
     tolerance = float(rubric.comparison.relative_tolerance)
     judged = [

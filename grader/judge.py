@@ -6,7 +6,6 @@ left out) and max|S - R| <= tolerance * max|R|. Every comparison is written so t
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,7 +129,9 @@ def decide(verdicts: Sequence[Verdict]) -> Verdict:
     if first.kind in ("missing", "timeout"):
         return first
     rights = len(verdicts) - len(failed)
-    return Verdict(first.kind, f"{first.message}; {rights} of {len(verdicts)} calls right", first.error, first.traceback)
+    return Verdict(
+        first.kind, f"{first.message}; {rights} of {len(verdicts)} calls right", first.error, first.traceback
+    )
 
 
 # What an instructor should know besides.
@@ -151,7 +152,7 @@ def used_finite_differences(answered: Iterable[tuple[Call, Outcome, Verdict]]) -
         if call.sites is not None:
             strayed = strayed or any(strays(points, call.sites) for points in outcome.visited.values())
     low, high = FINITE_DIFFERENCE_ERRORS
-    return strayed and any(low < median(of_part) < high for of_part in errors.values())
+    return strayed and any(low < np.median(of_part) < high for of_part in errors.values())
 
 
 def strays(points: Any, sites: Array) -> bool:
@@ -172,9 +173,9 @@ def differs(first: Outcome, second: Outcome) -> bool:
     if not first.value.size:
         return False
     with np.errstate(all="ignore"):
-        return not bool(np.abs(first.value - second.value).max() <= SAME_ANSWER * np.abs(first.value).max()) and not bool(
-            np.array_equal(first.value, second.value, equal_nan=True)
-        )
+        return not bool(
+            np.abs(first.value - second.value).max() <= SAME_ANSWER * np.abs(first.value).max()
+        ) and not bool(np.array_equal(first.value, second.value, equal_nan=True))
 
 
 def touched_inputs(outcomes: Iterable[Outcome]) -> bool:

@@ -43,7 +43,8 @@ class Finding:
 @dataclass(frozen=True)
 class Row:
     """All findings of one subject by one method. `error` is the worst of them: the largest, or the smallest for a
-    wrong reading."""
+    wrong reading.
+    """
 
     subject: str
     method: str
@@ -86,7 +87,14 @@ def _row(subject: str, method: str, found: Sequence[Finding]) -> Row:
     errors = [finding.error for finding in found if finding.error is not None]
     worst = min if method == "wrong reading" else max
     agrees = all(finding.agrees for finding in found)
-    return Row(subject, method, len({id(f.network) for f in found}), worst(errors, default=None), agrees, sum(f.seconds for f in found))
+    return Row(
+        subject,
+        method,
+        len({id(f.network) for f in found}),
+        worst(errors, default=None),
+        agrees,
+        sum(f.seconds for f in found),
+    )
 
 
 # With numbers.
@@ -174,7 +182,7 @@ def _undefined_function() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     dsigma = sympy.Function("dsigma")
 
     class sigma(sympy.Function):  # type: ignore[misc]  # noqa: N801  # sympy has no types; its functions are classes
-        def fdiff(self, argindex: int = 1) -> Any:
+        def fdiff(self, argindex: int = 1) -> Any:  # noqa: ARG002 sympy's signature
             return dsigma(self.args[0])
 
     return np.frompyfunc(sigma, 1, 1), np.frompyfunc(dsigma, 1, 1)

@@ -13,7 +13,12 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 from grader.values import VerdictKind
 
-Points = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
+
+def _as_float(value: Decimal) -> float:
+    return float(value)
+
+
+Points = Annotated[Decimal, PlainSerializer(_as_float, when_used="json")]
 Audience = Literal["instructor", "student"]
 
 

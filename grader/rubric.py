@@ -11,15 +11,13 @@ import re
 import tomllib
 from datetime import datetime
 from decimal import Decimal
-from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from grader import values
-from grader.errors import UsageError
+from grader.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +79,9 @@ class Limits(_Table):
     submission_seconds: Positive = Field(
         default=Decimal(10), description="Seconds all calls together may take, shared equally among the functions"
     )
-    memory_mib: Annotated[Number, Field(ge=16)] = Field(default=Decimal(512), description="Memory beyond numpy's own, in MiB")
+    memory_mib: Annotated[Number, Field(ge=16)] = Field(
+        default=Decimal(512), description="Memory beyond numpy's own, in MiB"
+    )
     output_kib: Annotated[Number, Field(ge=0, le=8192)] = Field(
         default=Decimal(64), description="How much of what it prints is kept, in KiB"
     )
@@ -102,7 +102,9 @@ class Late(_Table):
     deadline: Annotated[datetime, Field(strict=True), AfterValidator(_aware)] = Field(description="With its time zone")
     percent_per_day: Percent = Field(description="Lost for each day begun since the deadline")
     floor_percent: Percent = Field(default=Decimal(0), description="What is left however late it is")
-    grace_minutes: Annotated[Number, Field(ge=0)] = Field(default=Decimal(0), description="Late by no more costs nothing")
+    grace_minutes: Annotated[Number, Field(ge=0)] = Field(
+        default=Decimal(0), description="Late by no more costs nothing"
+    )
 
 
 class Rubric(_Table):
@@ -161,15 +163,15 @@ def find(name: str) -> Path:
         if (path := folder / f"{name}.toml").is_file():
             return path
     known = sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
-    near = get_close_matches(name, known, 1)
+    near = nearest(name, known)
     raise UsageError(
         f"rubric {name!r}: there is none of this name; expected a path or one of: {', '.join(known)}"
-        + (f"; did you mean {near[0]!r}?" if near else "; correct the name")
+        + (f"; did you mean {near!r}?" if near else "; correct the name")
     )
 
 
 def _shipped() -> Iterator[Path]:
-    package = Path(str(files("grader")))
+    package = Path(__file__).parent
     yield package / "rubrics"  # installed
     yield package.parent / "rubrics"  # in the repository
 
@@ -181,9 +183,13 @@ def read(path: Path) -> Rubric:
         raw = tomllib.loads(text.decode("utf-8"), parse_float=Decimal)
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path}:{line}: found bytes that are not UTF-8; expected a TOML file; save it as UTF-8") from None
+        raise UsageError(
+            f"{path}:{line}: found bytes that are not UTF-8; expected a TOML file; save it as UTF-8"
+        ) from None
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}{_line(str(error))}: it is not TOML: {error}; expected key = value; correct it") from None
+        raise UsageError(
+            f"{path}{_line(str(error))}: it is not TOML: {error}; expected key = value; correct it"
+        ) from None
     try:
         rubric = Rubric.model_validate(raw)
     except ValidationError as error:
@@ -198,8 +204,10 @@ def _text(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"rubric {path}: {(error.strerror or str(error)).lower()}; expected a TOML file that can be read; "
-                         "correct the path, or leave --rubric out for the default") from None  # fmt: skip
+        raise UsageError(
+            f"rubric {path}: {(error.strerror or str(error)).lower()}; expected a TOML file that can be read; "
+            "correct the path, or leave --rubric out for the default"
+        ) from None
 
 
 def _line(message: str) -> str:
@@ -211,8 +219,10 @@ def _refuse_duplicates(rubric: Rubric) -> None:
     ids = [criterion.id for criterion in rubric.criteria]
     for n, criterion_id in enumerate(ids):
         if criterion_id in ids[:n]:
-            raise UsageError(f"{rubric.place('criteria', n, 'id')}: found {criterion_id!r} a second time; expected each "
-                             "part once; remove one of the two")  # fmt: skip
+            raise UsageError(
+                f"{rubric.place('criteria', n, 'id')}: found {criterion_id!r} a second time; expected each "
+                "part once; remove one of the two"
+            )
 
 
 def _problem(path: Path, text: str, details: ErrorDetails) -> str:
@@ -220,9 +230,9 @@ def _problem(path: Path, text: str, details: ErrorDetails) -> str:
     place, kind = _place(path, text, keys), details["type"]
     if kind == "extra_forbidden":
         known = _known_keys(keys[:-1])
-        near = get_close_matches(str(keys[-1]), known, 1)
+        near = nearest(str(keys[-1]), known)
         return f"{place}: found an unknown key; expected one of: {', '.join(known)}; " + (
-            f"did you mean {near[0]}?" if near else "remove it"
+            f"did you mean {near}?" if near else "remove it"
         )
     if kind == "missing":
         return f"{place}: found nothing; expected {_expected(details)}; add it"
@@ -240,7 +250,13 @@ def _expected(details: ErrorDetails) -> str:
 
 def _models(keys: tuple[str | int, ...]) -> type[BaseModel] | None:
     """The model of the table at a key path."""
-    tables = {"criteria": Criterion, "comparison": Comparison, "limits": Limits, "partial_credit": PartialCredit, "late": Late}
+    tables: dict[str, type[BaseModel]] = {
+        "criteria": Criterion,
+        "comparison": Comparison,
+        "limits": Limits,
+        "partial_credit": PartialCredit,
+        "late": Late,
+    }
     names = [key for key in keys if isinstance(key, str)]
     return tables.get(names[0]) if names else Rubric
 

@@ -1,16 +1,14 @@
 """What the environment decides: where the installation keeps its secret, and the default sandbox.
 
-    GRADER_HOME      folder of the installation's own state (default: the platform's data folder)
-    GRADER_SANDBOX   default of --sandbox
+GRADER_HOME      folder of the installation's own state (default: the platform's data folder)
+GRADER_SANDBOX   default of --sandbox
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
-import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from grader.errors import GraderFault
@@ -37,6 +35,9 @@ def seed_for(digest: str) -> int:
 
     Raises GraderFault when the installation's secret can be neither read nor created.
     """
+    import hashlib
+    import hmac
+
     mac = hmac.new(_secret(home() / "secret"), digest.encode(), hashlib.sha256).digest()
     return int.from_bytes(mac[:8], "big") >> (64 - SEED_BITS)
 
@@ -55,16 +56,16 @@ def _secret(path: Path) -> bytes:
 
 def _create(path: Path) -> None:
     """Create the secret once and whole: whoever comes second keeps the first one's."""
+    import secrets
+
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"secret.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(descriptor, secrets.token_bytes(SECRET_BYTES))
         os.fsync(descriptor)
-        try:
+        with suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            pass
     finally:
         os.close(descriptor)
         draft.unlink()
@@ -73,10 +74,14 @@ def _create(path: Path) -> None:
 def _read(path: Path) -> bytes:
     mode = stat.S_IMODE(path.stat().st_mode)
     if os.name == "posix" and mode & 0o077:
-        raise GraderFault(f"{path}: its mode is {mode:04o}; expected 0600, for whoever reads it can foretell "
-                          f"every network; run: chmod 600 {path}")  # fmt: skip
+        raise GraderFault(
+            f"{path}: its mode is {mode:04o}; expected 0600, for whoever reads it can foretell "
+            f"every network; run: chmod 600 {path}"
+        )
     secret = path.read_bytes()
     if len(secret) != SECRET_BYTES:
-        raise GraderFault(f"{path}: found {len(secret)} bytes; expected {SECRET_BYTES}; remove the file, "
-                          f"and the next grading makes a new one (and other seeds)")  # fmt: skip
+        raise GraderFault(
+            f"{path}: found {len(secret)} bytes; expected {SECRET_BYTES}; remove the file, "
+            f"and the next grading makes a new one (and other seeds)"
+        )
     return secret

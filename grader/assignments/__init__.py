@@ -11,11 +11,10 @@ import importlib
 import importlib.util
 import pkgutil
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from grader.errors import UsageError
+from grader.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,10 +86,10 @@ def load(name: str, beside: Path | None = None) -> Assignment:
     if name.endswith(".py"):
         return _from_file((beside or Path()) / name)
     if name not in names():
-        near = get_close_matches(name, names(), 1)
+        near = nearest(name, names())
         raise UsageError(
             f"assignment {name!r}: there is none of this name; expected one of: {', '.join(names())}; "
-            + (f"did you mean {near[0]!r}?" if near else "or give the path of a file that ends in .py")
+            + (f"did you mean {near!r}?" if near else "or give the path of a file that ends in .py")
         )
     return cast("Assignment", importlib.import_module(f"{__name__}.{name}"))
 
@@ -108,8 +107,10 @@ def _from_file(path: Path) -> Assignment:
     module: ModuleType = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if missing := [name for name in sorted(_offered()) if not hasattr(module, name)]:
-        raise UsageError(f"assignment {path}: it lacks {', '.join(missing)}; expected what "
-                         "grader.assignments.Assignment describes; add them")  # fmt: skip
+        raise UsageError(
+            f"assignment {path}: it lacks {', '.join(missing)}; expected what "
+            "grader.assignments.Assignment describes; add them"
+        )
     return cast("Assignment", module)
 
 

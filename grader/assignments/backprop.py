@@ -26,7 +26,8 @@ import numpy as np
 
 from grader.assignments import Derivative
 from grader.errors import GraderFault
-from grader.values import Call, Formula, Part
+from grader.formula import Formula
+from grader.values import Call, Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +74,16 @@ MISCONCEPTIONS = {
 SHAPES = (
     (2, 1), (3, 1), (2, 3, 1), (4, 2, 3, 1), (3, 3, 3, 1), (3, 2, 1, 2, 1), (3, 3, 3, 3, 1), (2, 3, 3, 1, 2, 1),
 )  # fmt: skip
-SYMBOLIC_SHAPES = ((3, 1), (2, 2, 1), (2, 3, 1), (3, 1, 1), (3, 2, 3, 1), (4, 4, 4, 1), (2, 1, 2, 2, 1), (3, 3, 3, 3, 1))
+SYMBOLIC_SHAPES = (
+    (3, 1),
+    (2, 2, 1),
+    (2, 3, 1),
+    (3, 1, 1),
+    (3, 2, 3, 1),
+    (4, 4, 4, 1),
+    (2, 1, 2, 2, 1),
+    (3, 3, 3, 3, 1),
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class Network:
 # The references. Each takes y as it is given and never recomputes the forward pass.
 
 
-def a1(l: int, net: Network) -> Any:
+def a1(l: int, net: Network) -> Any:  # noqa: ARG001 all references are called alike
     """dy_L/db_L = 1; 1 x 1; l = L. S1: the output layer is linear. S3: dz_i/db_j = delta_ij."""
     return np.ones((1, 1))
 
@@ -149,7 +159,7 @@ REFERENCES: dict[str, Callable[[int, Network], Any]] = {"a1": a1, "a2": a2, "a3"
 def reference(call: Call) -> Array:
     """The right answer of a call."""
     l, *network = call.arguments
-    return REFERENCES[call.part.id](l, Network(*network))  # type: ignore[arg-type,no-any-return]  # our own arguments
+    return REFERENCES[call.part.id](l, Network(*network))  # type: ignore[arg-type,no-any-return]  # as `calls` packed them
 
 
 # The calls, and the networks they are made on.
@@ -167,8 +177,10 @@ def draw_problem(widths: Sequence[int], random: Random) -> Network:
         net = _random_network(widths, random)
         if _is_generic(net) and _is_well_conditioned(net):
             return net
-    raise GraderFault(f"backprop: no network of widths {widths} was fit to grade on in 10,000 draws; expected one "
-                      "in about ten; this is a defect of the grader, please report it")  # fmt: skip
+    raise GraderFault(
+        f"backprop: no network of widths {widths} was fit to grade on in 10,000 draws; expected one "
+        "in about ten; this is a defect of the grader, please report it"
+    )
 
 
 def calls(net: Network) -> Iterator[Call]:
@@ -194,7 +206,7 @@ def _random_network(widths: Sequence[int], random: Random) -> Network:
     constants = {"p": p, "q": q, "w": w, "s": s}
     sigma = Formula("p*z + q/w*sin(w*z + s)", constants)  # entire, unguessable, never even, sigma' in [.25, .85]
     dsigma = Formula("p + q*cos(w*z + s)", constants)
-    return problem(widths, lambda name, *shape: _signed(random, *shape), sigma, dsigma)
+    return problem(widths, lambda _, *shape: _signed(random, *shape), sigma, dsigma)
 
 
 def problem(widths: Sequence[int], entries: Callable[..., Any], sigma: Any, dsigma: Any) -> Network:
@@ -226,7 +238,7 @@ def _is_generic(net: Network) -> bool:
 
 def _is_well_conditioned(net: Network) -> bool:
     """The references in float32 are within 1e-6: honest single precision stays far from the tolerance."""
-    single = Network(*(_single(values) for values in (net.A, net.b, net.y)), net.sigma, net.dsigma)
+    single = Network(_single(net.A), _single(net.b), _single(net.y), net.sigma, net.dsigma)
     pairs = ((REFERENCES[part](l, single), REFERENCES[part](l, net)) for part, l in _parts(net.L))
     return all(np.abs(rough - exact).max() <= 1e-6 * np.abs(exact).max() for rough, exact in pairs)
 

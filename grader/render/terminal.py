@@ -40,19 +40,23 @@ def _blocks(report: Report) -> Iterator[RenderableType]:
             yield _block(f"Traceback ({criterion.id})", criterion.traceback)
     if report.stdout.strip():
         yield _block("What the file printed", report.stdout)
-    facts = f"seed {report.seed} · sandbox {report.sandbox.backend} · {report.seconds:.2f} s · grader {report.grader_version}"
-    yield Text(facts, style="dim")
+    facts = ("seed", report.seed), ("sandbox", report.sandbox.backend), ("grader", report.grader_version)
+    yield Text(" · ".join(f"{name} {fact}" for name, fact in facts) + f" · {report.seconds:.2f} s", style="dim")
 
 
 def _headline(report: Report) -> Text:
     full = report.points == report.max_points
-    score = Text(f"{_plain(report.points)} of {_plain(report.max_points)} points", style="bold green" if full else "bold")
+    score = Text(
+        f"{_plain(report.points)} of {_plain(report.max_points)} points", style="bold green" if full else "bold"
+    )
     return Text.assemble((report.submission.name, "bold"), ": ", score)
 
 
 def _notes(report: Report) -> Iterator[Text]:
     if report.late:
-        yield Text(f"Late by {_duration(report.late.by_seconds)}: {_plain(report.late.percent_lost)}% of each criterion lost.")
+        yield Text(
+            f"Late by {_duration(report.late.by_seconds)}: {_plain(report.late.percent_lost)}% of each criterion lost."
+        )
 
 
 def _criteria(criteria: tuple[CriterionReport, ...]) -> Table:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from grader.errors import UsageError
+from grader.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,12 +52,10 @@ class Sandbox(Protocol):
 def start(name: str) -> Sandbox:
     """The backend of this name, ready to run submissions. Raises UsageError for an unknown name."""
     if name not in BACKENDS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, BACKENDS, 1)
+        near = nearest(name, BACKENDS)
         raise UsageError(
             f"sandbox {name!r}: there is none of this name; expected one of: {', '.join(BACKENDS)}"
-            + (f"; did you mean {near[0]!r}?" if near else "; leave --sandbox out for the default")
+            + (f"; did you mean {near!r}?" if near else "; leave --sandbox out for the default")
         )
     backend: Sandbox = import_module(f"{__name__}.{name}").start()
     return backend

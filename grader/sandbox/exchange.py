@@ -125,11 +125,17 @@ class _Conversation:
     def __init__(self, child: Child, source: bytes, requests: Sequence[Request], limits: Limits) -> None:
         nonce = secrets.randbits(64)
         bounds = LIMITS.pack(limits.memory_bytes, limits.submission_seconds)
-        frames = [(Kind.LIMITS, bounds), (Kind.SOURCE, source), *((Kind.REQUEST, r.payload) for r in requests), (Kind.END, b"")]
+        frames = [
+            (Kind.LIMITS, bounds),
+            (Kind.SOURCE, source),
+            *((Kind.REQUEST, r.payload) for r in requests),
+            (Kind.END, b""),
+        ]
         encoded = (encode(kind, n, nonce, payload) for n, (kind, payload) in enumerate(frames))
         self._child, self._limits = child, limits
         self._unsent = memoryview(b"".join(encoded))
         self._reader = FrameReader(nonce)
+        self._selector = selectors.DefaultSelector()
         self._turns = deque((r.answers, r.seconds) for r in requests if r.answers)
         self._output, self._printed = bytearray(), 0
         self._left, self._turn_deadline = 0, 0.0
@@ -141,11 +147,11 @@ class _Conversation:
 
     def run(self) -> Exchange:
         try:
-            with selectors.DefaultSelector() as selector:
-                self._register(selector)
+            with self._selector:
+                self._register()
                 while True:
-                    for key, _ in selector.select(max(0.0, self._deadline - monotonic())):
-                        key.data(selector)
+                    for key, _ in self._selector.select(max(0.0, self._deadline - monotonic())):
+                        key.data()
                     if monotonic() >= self._deadline:
                         self._expire()
         except _Stop as stop:
@@ -154,14 +160,14 @@ class _Conversation:
             answers, output = tuple(self._answers), bytes(self._output)
             return Exchange(self._loaded, answers, stop.fate, stop.detail, seconds, output, self._printed)
 
-    def _register(self, selector: selectors.BaseSelector) -> None:
+    def _register(self) -> None:
         for descriptor in (self._child.request, self._child.response, self._child.output):
             os.set_blocking(descriptor, False)
-        selector.register(self._child.request, selectors.EVENT_WRITE, self._send)
-        selector.register(self._child.output, selectors.EVENT_READ, self._hear)
-        selector.register(self._child.response, selectors.EVENT_READ, self._receive)
+        self._selector.register(self._child.request, selectors.EVENT_WRITE, self._send)
+        self._selector.register(self._child.output, selectors.EVENT_READ, self._hear)
+        self._selector.register(self._child.response, selectors.EVENT_READ, self._receive)
 
-    def _send(self, selector: selectors.BaseSelector) -> None:
+    def _send(self) -> None:
         try:
             self._unsent = self._unsent[os.write(self._child.request, self._unsent[:CHUNK]) :]
         except BlockingIOError:
@@ -169,11 +175,11 @@ class _Conversation:
         except BrokenPipeError:
             self._bury()
         if not self._unsent:
-            selector.unregister(self._child.request)
+            self._selector.unregister(self._child.request)
 
-    def _hear(self, selector: selectors.BaseSelector) -> None:
+    def _hear(self) -> None:
         if self._drain():
-            selector.unregister(self._child.output)
+            self._selector.unregister(self._child.output)
         if self._printed > self._limits.output_killed_bytes:
             raise _Stop(Fate.OUTPUT, f"it printed more than {self._limits.output_killed_bytes / 2**20:g} MiB")
 
@@ -187,7 +193,7 @@ class _Conversation:
             self._output += chunk[: max(0, self._limits.output_kept_bytes - len(self._output))]
         return False
 
-    def _receive(self, selector: selectors.BaseSelector) -> None:
+    def _receive(self) -> None:
         chunk = _read(self._child.response)
         if chunk is None:
             return
@@ -233,8 +239,10 @@ class _Conversation:
 
     def _expire(self) -> None:
         if not self._ready:
-            raise GraderFault(f"sandbox: its child was not ready after {START_SECONDS:g} s; expected under one; "
-                              "free the machine and try again")  # fmt: skip
+            raise GraderFault(
+                f"sandbox: its child was not ready after {START_SECONDS:g} s; expected under one; "
+                "free the machine and try again"
+            )
         raise _Stop(Fate.TIMEOUT)
 
     def _bury(self) -> None:

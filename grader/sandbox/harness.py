@@ -11,15 +11,16 @@ import linecache
 import os
 import sys
 import traceback
+from contextlib import suppress
 from importlib.util import decode_source
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from grader.formula import Formula
 from grader.sandbox import packing
 from grader.sandbox.packing import Cursor
 from grader.sandbox.wire import LIMITS, Kind, encode, read_frame, write_all
-from grader.values import Formula
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,10 +58,8 @@ def _read(request: int) -> tuple[bytes, Cursor, list[Plan], int]:
 
 
 def _flush(stream: Any) -> None:
-    try:
+    with suppress(BaseException):  # the student may have closed or replaced it
         stream.flush()
-    except BaseException:  # noqa: S110 the student may have closed or replaced it
-        pass
 
 
 def _answers(packed: Cursor, plans: list[Plan]) -> Iterator[tuple[Kind, bytes]]:
@@ -137,7 +136,7 @@ class Recorder:
 
 def _plain(value: Any) -> Any:
     """A formula as the plain function a student expects."""
-    return (lambda z: value(z)) if isinstance(value, Recorder) else value
+    return value.__call__ if isinstance(value, Recorder) else value
 
 
 def _visits(recorders: dict[int, Recorder]) -> bytes:

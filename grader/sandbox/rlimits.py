@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import sys
-from pathlib import Path
 
 OPEN_FILES = 64  # enough to import scipy late, too few to harm the machine
 
@@ -17,7 +16,6 @@ def confine(memory_bytes: int, seconds: float) -> None:
     cpu = math.ceil(seconds) + 2  # a second fence: the grader's own clock is sooner
     for limit, value in (
         ("RLIMIT_CPU", (cpu, cpu + 1)),  # SIGXCPU first, so that the reason can be told
-        ("RLIMIT_AS", _both(_address_space() + memory_bytes)),  # memory, on top of what numpy maps
         ("RLIMIT_FSIZE", _both(0)),  # no file is written
         ("RLIMIT_CORE", _both(0)),  # no core dump is left
         ("RLIMIT_NPROC", _both(1)),  # no process and no thread more (root is not bound by it)
@@ -25,7 +23,8 @@ def confine(memory_bytes: int, seconds: float) -> None:
     ):
         _lower(limit, value)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing a file is an OSError, not a death
-    if sys.platform == "linux":
+    if sys.platform == "linux":  # other systems do not hold a process to its address space
+        _lower("RLIMIT_AS", _both(_address_space() + memory_bytes))  # memory, on top of what numpy maps
         _die_with_parent()
 
 
@@ -34,19 +33,17 @@ def _both(value: int) -> tuple[int, int]:
 
 
 def _address_space() -> int:
-    """Bytes this process has mapped already; 0 where the system does not say (its limit is not enforced there)."""
-    statm = Path("/proc/self/statm")
-    return int(statm.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else resource.RLIM_INFINITY
+    """Bytes this process has mapped already."""
+    with open("/proc/self/statm") as statm:  # noqa: PTH123 pathlib is not worth its import in every child
+        return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _lower(name: str, value: tuple[int, int]) -> None:
-    limit = getattr(resource, name, None)
-    if limit is None:
-        return
+    """Set a soft and a hard limit, or leave a lower one that stands already."""
+    limit = getattr(resource, name)
     hard = resource.getrlimit(limit)[1]
     ceiling = value[1] if hard == resource.RLIM_INFINITY else min(hard, value[1])
-    if value[1] >= 0:
-        resource.setrlimit(limit, (min(value[0], ceiling), ceiling))
+    resource.setrlimit(limit, (min(value[0], ceiling), ceiling))
 
 
 def _die_with_parent() -> None:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 # The child is told where the grader and numpy are. Once the harness is imported, the grader is out of
 # reach of an import statement.
 _PROGRAM = """
-import os, sys
+import gc, os, sys
+gc.disable()
 request, response = os.dup(0), os.dup(1)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 os.dup2(2, 1)
@@ -43,6 +45,8 @@ for name in [name for name in sys.modules if name.partition('.')[0] == 'grader']
     del sys.modules[name]
 sys.modules['grader'] = None
 sys.argv[1:] = []
+gc.freeze()
+gc.enable()
 harness.open_output(1)
 harness.serve(request, response, rlimits.confine)
 os._exit(0)
@@ -78,8 +82,10 @@ class Unconfined:
 def start() -> Unconfined:
     """The backend, ready. Raises GraderFault where it cannot work at all."""
     if os.name != "posix":
-        raise GraderFault("sandbox 'unconfined': this is not a POSIX system; expected Linux or macOS; "
-                          "run the grader in WSL or in a container")  # fmt: skip
+        raise GraderFault(
+            "sandbox 'unconfined': this is not a POSIX system; expected Linux or macOS; "
+            "run the grader in WSL or in a container"
+        )
     return Unconfined()
 
 
@@ -87,8 +93,8 @@ class _Process:
     """One child: its pipes, its working directory, its end."""
 
     def __init__(self) -> None:
-        self._directory = tempfile.mkdtemp(prefix="submission-")
-        os.chmod(self._directory, 0o500)
+        self._directory = Path(tempfile.mkdtemp(prefix="submission-"))
+        self._directory.chmod(0o500)
         self._popen = subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _PROGRAM, *_import_paths()],
             stdin=subprocess.PIPE,
@@ -96,7 +102,7 @@ class _Process:
             stderr=subprocess.PIPE,
             bufsize=0,
             cwd=self._directory,
-            env=_environment(self._directory),
+            env=_environment(str(self._directory)),
             start_new_session=True,
         )
         assert self._popen.stdin and self._popen.stdout and self._popen.stderr  # three pipes were asked for
@@ -113,10 +119,8 @@ class _Process:
 
     def kill(self) -> None:
         if self._ending is None:  # once reaped, its number may be another process's
-            try:
+            with suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
                 os.killpg(self._popen.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
-                pass
 
     def reap(self, seconds: float) -> Ending | None:
         until = monotonic() + seconds
@@ -141,7 +145,7 @@ class _Process:
         for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
             if pipe is not None:
                 pipe.close()
-        os.chmod(self._directory, 0o700)
+        self._directory.chmod(0o700)
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
@@ -149,12 +153,19 @@ def _import_paths() -> tuple[str, str]:
     """The folders of the grader and of numpy, neither of them imported to know it."""
     numpy = find_spec("numpy")
     if numpy is None or numpy.origin is None:
-        raise GraderFault("sandbox: numpy is not installed beside the grader; expected the grader's own environment; "
-                          "install it again")  # fmt: skip
+        raise GraderFault(
+            "sandbox: numpy is not installed beside the grader; expected the grader's own environment; install it again"
+        )
     return str(Path(__file__).parents[2]), str(Path(numpy.origin).parents[1])
 
 
 def _environment(directory: str) -> dict[str, str]:
     """Nothing of the grader's own; one thread, since a library's pool is no part of a homework."""
     threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    return {"PATH": os.defpath, "HOME": directory, "TMPDIR": directory, "LC_ALL": "C.UTF-8", **dict.fromkeys(threads, "1")}
+    return {
+        "PATH": os.defpath,
+        "HOME": directory,
+        "TMPDIR": directory,
+        "LC_ALL": "C.UTF-8",
+        **dict.fromkeys(threads, "1"),
+    }
