@@ -291,6 +291,6 @@ def _rubric_rules(rubric: Rubric) -> Iterator[str]:
     if lost := comparison.finite_differences_lose:
         yield f"An answer found by finite differences instead of a formula loses {lost:.0%} of its points."
     if late := rubric.late:
-        yield f"Deadline: {late.deadline.isoformat(' ', 'minutes')}, and {float(late.grace_minutes):g} minutes of grace."
+        yield f"Deadline: {late.deadline.isoformat(' ', 'minutes')}, with {float(late.grace_minutes):g} min of grace."
         yield f"Each day begun after it costs {float(late.percent_per_day):g}%,"
         yield f"and {float(late.floor_percent):g}% of the points stay at least."

@@ -201,12 +201,15 @@ def _array(cursor: Cursor) -> Any:
 
 def _raised(cursor: Cursor, called_as: str) -> Outcome:
     name, message, traceback = (clean(cursor.text()) for _ in range(3))
-    at_the_call = bool(cursor.u8())
+    family, at_the_call = cursor.u8(), cursor.u8()
     text = f"{name}: {message}" if message else name
-    if at_the_call and name == "TypeError":
+    if family == packing.RAISED_MEMORY:
+        return Outcome("memory", f"it needed too much memory ({text})", traceback=traceback or None)
+    if family == packing.RAISED_EXIT:
+        return Outcome("exit", f"it ended itself ({text})", traceback=traceback or None)
+    if at_the_call:
         text += f"; it is called as {called_as}: write its first line so"
-    kind = {"MemoryError": "memory", "SystemExit": "exit"}.get(name, "raised")
-    return Outcome(kind, text, traceback=traceback or None)  # type: ignore[arg-type]  # three of the kinds
+    return Outcome("raised", text, traceback=traceback or None)
 
 
 def _absence(found: str, function: str, names: list[str]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from grader.values import Array, Call, Outcome, Submission
 
 FINITE_DIFFERENCE_ERRORS = (1e-12, 1e-5)  # above rounding in double precision, below a visible mistake
+COUNTED = ("wrong", "wrong_shape", "wrong_type", "not_finite", "exception")  # the other calls were made all the same
 SAME_ANSWER = 1e-12  # relative to the largest entry
 SINGLE_PRECISION = 1e-5  # how far a point computed in float32 may lie from the exact one
 
@@ -126,7 +127,7 @@ def decide(verdicts: Sequence[Verdict]) -> Verdict:
     if not failed:
         return Verdict("right", f"right in all {len(verdicts)} calls", max(verdict.error or 0 for verdict in verdicts))
     first = failed[0]
-    if first.kind in ("missing", "timeout"):
+    if first.kind not in COUNTED:
         return first
     rights = len(verdicts) - len(failed)
     return Verdict(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MIB = 2**20
+LONGEST_VALUE = 60  # characters shown of what was found
 
 
 def _number(value: Any) -> Any:
@@ -37,6 +38,12 @@ def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a date and time with its zone, such as 2026-10-11T23:59:00+09:00")
     return value
+
+
+def _some(criteria: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not criteria:
+        raise ValueError("at least one criterion")
+    return criteria
 
 
 Number = Annotated[Decimal, BeforeValidator(_number)]
@@ -113,7 +120,9 @@ class Rubric(_Table):
     id: Text = Field(description="Its name in reports")
     title: Text = Field(description="The homework's title")
     assignment: Text = Field(description="The assignment's name, or the path of its file, from this file's folder")
-    criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
+    criteria: Annotated[tuple[Criterion, ...], AfterValidator(_some), Field(json_schema_extra={"minItems": 1})] = Field(
+        description="The parts that are graded, each with its points"
+    )
     comparison: Comparison = Comparison()
     limits: Limits = Limits()
     partial_credit: PartialCredit = PartialCredit()
@@ -236,7 +245,12 @@ def _problem(path: Path, text: str, details: ErrorDetails) -> str:
         )
     if kind == "missing":
         return f"{place}: found nothing; expected {_expected(details)}; add it"
-    return f"{place}: found {details['input']!r}; expected {_expected(details)}; change it".replace("Decimal", "")
+    return f"{place}: found {_shown(details['input'])}; expected {_expected(details)}; change it"
+
+
+def _shown(value: Any) -> str:
+    text = str(value) if isinstance(value, Decimal | datetime) else repr(value)
+    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
 
 
 def _expected(details: ErrorDetails) -> str:

@@ -32,12 +32,18 @@ def report(report: Report) -> RenderableType:
 def _blocks(report: Report) -> Iterator[RenderableType]:
     yield _headline(report)
     yield from _notes(report)
-    yield Padding(_criteria(report.criteria), (1, 0))
+    if report.status == "unreadable":
+        yield Padding(Text(report.criteria[0].message), (1, 0)) if report.criteria else Text()
+    else:
+        yield Padding(_criteria(report.criteria), (1, 0))
     shown: set[str] = set()
     for criterion in report.criteria:
         if criterion.traceback and criterion.traceback not in shown:  # one failure often costs several criteria
             shown.add(criterion.traceback)
-            yield _block(f"Traceback ({criterion.id})", criterion.traceback)
+            yield _block(
+                "Where it failed" if report.status == "unreadable" else f"Where {criterion.id} failed",
+                criterion.traceback,
+            )
     if report.stdout.strip():
         yield _block("What the file printed", report.stdout)
     facts = ("seed", report.seed), ("sandbox", report.sandbox.backend), ("grader", report.grader_version)
@@ -63,7 +69,7 @@ def _criteria(criteria: tuple[CriterionReport, ...]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     for name in ("mark", "id"):
         table.add_column(name, no_wrap=True)
-    table.add_column("what", ratio=1)
+    table.add_column("what")
     table.add_column("points", no_wrap=True, justify="right")
     for criterion in criteria:
         right = criterion.verdict == "right"

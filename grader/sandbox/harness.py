@@ -67,6 +67,7 @@ def _answers(packed: Cursor, plans: list[Plan]) -> Iterator[tuple[Kind, bytes]]:
     name, source = packed.text(), packed.rest()
     module = type(sys)("__submission__")
     namespace = module.__dict__
+    module.__file__ = name
     sys.modules["__submission__"] = module
     try:
         exec(_compile(source, name), namespace)  # noqa: S102 this is the child's purpose
@@ -181,7 +182,7 @@ def _article(noun: str) -> str:
 
 
 def _raised(error: BaseException, name: str) -> bytes:
-    """Type, message, whether the call itself failed (not something inside the file), and the traceback."""
+    """Type, message, traceback, family, and whether it was the call itself that did not fit the function."""
     try:
         message = str(error)
     except BaseException:
@@ -192,9 +193,15 @@ def _raised(error: BaseException, name: str) -> bytes:
         told = "".join(trace.format() if frames else trace.format_exception_only())
     except BaseException:
         frames, told = 1, ""
-    outside = frames == 0 and not isinstance(error, SyntaxError)
+    at_the_call = frames == 0 and isinstance(error, TypeError)
     texts = (type(error).__name__, message[:LONGEST_TEXT], told[-LONGEST_TEXT:])
-    return b"".join(map(packing.text, texts)) + bytes([outside])
+    return b"".join(map(packing.text, texts)) + bytes([_family(error), at_the_call])
+
+
+def _family(error: BaseException) -> int:
+    if isinstance(error, MemoryError):
+        return packing.RAISED_MEMORY
+    return packing.RAISED_EXIT if isinstance(error, SystemExit) else packing.RAISED_OTHER
 
 
 def _cut(trace: traceback.TracebackException, name: str) -> int:

@@ -14,6 +14,7 @@ import struct
 
 DTYPES = ("<f8", "<c16")
 MOST_DIMENSIONS = 8
+RAISED_OTHER, RAISED_MEMORY, RAISED_EXIT = range(3)  # families of exceptions
 _ITEM_BYTES = (8, 16)
 _U32 = struct.Struct("<I")
 _F64 = struct.Struct("<d")

@@ -1,0 +1,74 @@
+"""What the tests share: the homework, its rubric, the walls, and the corpus of solutions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from grader import assignments, grading, rubric, sandbox
+from grader.values import Submission
+
+ROOT = Path(__file__).parent.parent
+SOLUTIONS = Path(__file__).parent / "data" / "solutions"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One file of the corpus and what is known about it."""
+
+    path: Path
+    parts: dict[str, bool]
+    misconception: str | None
+
+    @property
+    def finite_differences(self) -> bool:
+        return self.misconception == "finite_differences"
+
+    @property
+    def right(self) -> bool:
+        return all(self.parts.values())
+
+
+def solutions() -> list[Solution]:
+    found = []
+    for expected in sorted(SOLUTIONS.glob("*/*/expected.json")):
+        known = json.loads(expected.read_text())
+        found.append(Solution(expected.parent / "solution.py", known["parts"], known["misconception"]))
+    return found
+
+
+@pytest.fixture(scope="session")
+def backprop():
+    return assignments.load("backprop")
+
+
+@pytest.fixture(scope="session")
+def default_rubric():
+    return rubric.read(ROOT / "rubrics" / "backprop.toml")
+
+
+@pytest.fixture(scope="session")
+def walls():
+    backend = sandbox.start("unconfined")
+    yield backend
+    backend.close()
+
+
+@pytest.fixture(scope="session")
+def right_source():
+    return (ROOT / "submissions" / "backprop" / "right.py").read_bytes()
+
+
+@pytest.fixture
+def grade(backprop, default_rubric, walls):
+    """Grade a source text; anything but the text has a default."""
+
+    def _grade(source, *, name="homework.py", seed=1, rubric=default_rubric, submitted=None):
+        data = source.encode() if isinstance(source, str) else source
+        submission = Submission(name, data, submitted=submitted)
+        return grading.grade(submission, backprop, rubric, seed=seed, sandbox=walls)
+
+    return _grade

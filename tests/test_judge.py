@@ -1,0 +1,280 @@
+"""The comparison rule, clause by clause."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as numpy_strategies
+
+from grader import judge
+from grader.values import Call, Outcome, Part, Submission, Verdict
+
+PART = Part("a4", "dy_dyprev", "title", "∂y_l/∂y_{l-1}", "n_l × n_{l-1}")
+OTHER = Part("a2", "dy_dyprev", "title", "∂y_L/∂y_{L-1}", "1 × n_{L-1}")
+CALL = Call(PART, (), "l = 2, widths 2-3-2-1", "a layer of 2 units after one of 3", sites=np.array([0.5, -1.0, 2.0]))
+OUTPUT_CALL = Call(OTHER, (), "l = 3, widths 2-3-2-1", "a layer of 1 unit after one of 2")
+REFERENCE = np.array([[1.0, -2.0, 3.0], [0.5, 0.25, -4.0]])
+TOLERANCE = 1e-5
+
+
+def value(array, **visited):
+    array = np.asarray(array)
+    points = {4: np.asarray(visited["visited"], complex)} if visited else {}
+    return Outcome("value", value=array, shape=array.shape, visited=points)
+
+
+def verdict(array, reference=REFERENCE):
+    return judge.judge(CALL, value(array), reference, TOLERANCE)
+
+
+# Shapes.
+
+
+@pytest.mark.parametrize(
+    ("shape", "asked"),
+    [
+        ((2, 3), (2, 3)),
+        ((1, 1), (1, 1)),
+        ((), (1, 1)),
+        ((1,), (1, 1)),
+        ((3,), (1, 3)),
+        ((3,), (3, 1)),
+        ((3, 1), (3, 1)),
+    ],
+)
+def test_shapes_that_fit(shape, asked):
+    assert judge.fits(shape, asked)
+    assert judge.judge(CALL, value(np.ones(shape)), np.ones(asked), TOLERANCE).kind == "right"
+
+
+@pytest.mark.parametrize(
+    ("shape", "asked"),
+    [
+        ((3, 1), (1, 3)), ((1, 3), (3, 1)), ((3, 2), (2, 3)), ((6,), (2, 3)), ((), (1, 3)), ((1,), (3, 1)),
+        ((1, 1, 1), (1, 1)), ((1, 2, 3), (2, 3)), ((0, 1, 1), (1, 1)), ((0,), (1, 1)), ((2,), (1, 1)), ((0, 3), (1, 3)),
+    ],
+)  # fmt: skip
+def test_shapes_that_do_not_fit(shape, asked):
+    assert not judge.fits(shape, asked)
+    found = judge.judge(CALL, value(np.ones(shape)), np.ones(asked), TOLERANCE)
+    assert found.kind == "wrong_shape"
+    assert "∂y_l/∂y_{l-1} must be n_l × n_{l-1}: yours was (" in found.message
+    assert "for a layer of 2 units after one of 3 (l = 2, widths 2-3-2-1)" in found.message
+
+
+def test_the_shape_comes_before_everything_else():
+    assert verdict(np.full((3, 2), np.nan)).kind == "wrong_shape"
+    assert judge.judge(CALL, Outcome("wrong_type", "str", shape=(3, 2)), REFERENCE, TOLERANCE).kind == "wrong_shape"
+
+
+def test_an_answer_too_large_to_be_sent_has_the_wrong_shape():
+    assert judge.judge(CALL, Outcome("value", shape=(1000, 1000)), REFERENCE, TOLERANCE).kind == "wrong_shape"
+
+
+def test_a_scalar_is_called_one():
+    assert "() (a single number)" in judge.judge(CALL, value(1.0), REFERENCE, TOLERANCE).message
+
+
+# Types.
+
+
+def test_complex_numbers_are_right_where_they_are_real():
+    assert verdict(REFERENCE.astype(complex)).kind == "right"
+    found = verdict(REFERENCE + 1e-30j)
+    assert (found.kind, found.message) == (
+        "wrong_type", "∂y_l/∂y_{l-1} must be real: yours has an imaginary part (l = 2, widths 2-3-2-1)",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("None", "yours was None; does every path through the function end in a return?"),
+        ("str", "must be an array of numbers: yours was str"),
+    ],
+)
+def test_what_is_no_array_of_numbers(text, said):
+    found = judge.judge(CALL, Outcome("wrong_type", text), REFERENCE, TOLERANCE)
+    assert found.kind == "wrong_type"
+    assert said in found.message
+
+
+def test_a_type_is_wrong_even_where_its_shape_fits():
+    outcome = Outcome("wrong_type", "an ndarray of dtype object", shape=(2, 3))
+    assert judge.judge(CALL, outcome, REFERENCE, TOLERANCE).kind == "wrong_type"
+
+
+# Finiteness and the error.
+
+
+@pytest.mark.parametrize(("bad", "name"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")])
+def test_one_entry_that_is_not_finite_is_enough(bad, name):
+    answer = REFERENCE.copy()
+    answer[1, 2] = bad
+    found = verdict(answer)
+    assert (found.kind, found.error) == ("not_finite", None)
+    assert name in found.message
+
+
+@given(numpy_strategies.arrays(float, (2, 3), elements=st.floats(-1, 1)), st.floats(1e-9, 1e9))
+def test_the_error_is_relative_to_the_largest_entry_whatever_the_scale(noise, scale):
+    size = np.abs(REFERENCE).max()
+    within = REFERENCE + 0.99 * TOLERANCE * size * noise
+    beyond = REFERENCE + np.where(REFERENCE == REFERENCE.max(), 1.01 * TOLERANCE * size, 0)
+    assert verdict(within * scale, REFERENCE * scale).kind == "right"
+    assert verdict(beyond * scale, REFERENCE * scale).kind == "wrong"
+
+
+def test_a_vanishing_gradient_is_not_excused():
+    assert verdict(np.zeros((2, 3)), REFERENCE * 1e-12).kind == "wrong"
+
+
+def test_a_reference_of_zeros_asks_for_zeros():
+    zeros = np.zeros((2, 3))
+    assert verdict(zeros, zeros).kind == "right"
+    assert verdict(zeros + 1e-300, zeros).kind == "wrong"
+
+
+def test_an_overflowing_difference_is_wrong():
+    assert verdict(np.full((2, 3), -1.7e308), np.full((2, 3), 1.7e308)).kind == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [(2, "off by 100% of its largest"), (1e6, "off by 1e+06 times"), (1.001, "0.001 times")]
+)
+def test_the_size_of_an_error_is_told(factor, said):
+    found = verdict(REFERENCE * factor)
+    assert found.message.startswith("∂y_l/∂y_{l-1} is wrong at l = 2, widths 2-3-2-1: ")
+    assert said in found.message
+    assert found.error == pytest.approx(factor - 1)
+
+
+@given(st.floats(-1e300, 1e300).filter(lambda x: abs(x) > 1e-300))
+def test_the_right_answer_is_right(x):
+    assert verdict(np.full((2, 3), x), np.full((2, 3), x)).kind == "right"
+
+
+# What is no value.
+
+
+def test_an_exception_keeps_its_traceback():
+    found = judge.judge(CALL, Outcome("raised", "ZeroDivisionError: x", traceback="T"), REFERENCE, TOLERANCE)
+    assert found == Verdict("exception", "ZeroDivisionError: x (l = 2, widths 2-3-2-1)", traceback="T")
+
+
+def test_writing_into_inputs_is_explained():
+    outcome = Outcome("raised", "ValueError: assignment destination is read-only")
+    assert (
+        "inputs may not be changed in place: change a copy" in judge.judge(CALL, outcome, REFERENCE, TOLERANCE).message
+    )
+    assert judge.touched_inputs([value(1), outcome])
+    assert not judge.touched_inputs([value(1), Outcome("raised", "ValueError: x"), Outcome("missing", "read-only")])
+
+
+@pytest.mark.parametrize("kind", ["timeout", "memory", "crash", "exit", "forbidden", "output", "protocol"])
+def test_a_death_is_its_own_verdict(kind):
+    found = judge.judge(CALL, Outcome(kind, "why"), REFERENCE, TOLERANCE)
+    assert (found.kind, found.message) == (kind, "why (l = 2, widths 2-3-2-1)")
+
+
+def test_a_missing_function_is_missing_everywhere():
+    assert judge.judge(CALL, Outcome("missing", "no dy_db"), REFERENCE, TOLERANCE) == Verdict("missing", "no dy_db")
+
+
+# A criterion.
+
+
+def test_a_criterion_is_right_where_every_call_is():
+    found = judge.decide([Verdict("right", "right", 1e-16), Verdict("right", "right", 3e-16)])
+    assert (found.kind, found.message, found.error) == ("right", "right in all 2 calls", 3e-16)
+
+
+def test_a_criterion_fails_by_its_first_failing_call():
+    right, wrong = Verdict("right", "right", 0.0), Verdict("wrong", "off", 0.5)
+    found = judge.decide([right, Verdict("wrong_shape", "shape"), wrong, right])
+    assert (found.kind, found.message) == ("wrong_shape", "shape; 2 of 4 calls right")
+
+
+def test_what_kills_a_call_counts_no_others():
+    assert judge.decide([Verdict("right", "right", 0.0), Verdict("timeout", "too slow")]).message == "too slow"
+
+
+# A file that cannot be loaded.
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "said"),
+    [
+        (
+            b"x = (",
+            "SyntaxError: '(' was never closed",
+            "the file could not be loaded: SyntaxError: '(' was never closed",
+        ),
+        (b"x\0", "SyntaxError: source code string cannot contain null bytes", "; it has NUL bytes"),
+        (b"a = 1\nb = '\xe9'", "SyntaxError: (unicode error)", "; line 2 is not UTF-8"),
+        (b"x = y", "NameError: name 'y' is not defined", "the file could not be loaded: NameError"),
+    ],
+)
+def test_why_a_file_is_unreadable(source, text, said):
+    found = judge.unreadable(Submission("a.py", source), Outcome("raised", text, traceback="T"))
+    assert (found.kind, found.traceback) == ("exception", "T")
+    assert said in found.message
+
+
+def test_a_file_that_ends_the_interpreter_is_unreadable_as_that():
+    assert judge.unreadable(Submission("a.py", b"x"), Outcome("exit", "it ended itself")).kind == "exit"
+
+
+# Flags.
+
+
+def answered(errors, visited, call=CALL):
+    return [(call, value([1.0], visited=visited), Verdict("right", "right", error)) for error in errors]
+
+
+def test_differences_show_by_their_error_and_by_where_they_call():
+    off, on = [0.5 + 1e-6], [0.5, -1.0]
+    assert judge.used_finite_differences(answered([1e-9, 1e-9, 0], off))
+    assert not judge.used_finite_differences(answered([1e-9], on))  # honest single precision
+    assert not judge.used_finite_differences(answered([1e-15], off))  # a complex step, or a curious student
+    assert not judge.used_finite_differences(answered([0.5], off))  # wrong anyway
+    assert not judge.used_finite_differences(answered([1e-9], off, OUTPUT_CALL))  # nothing to call there
+    assert not judge.used_finite_differences([(CALL, Outcome("raised", "x"), Verdict("exception", "x"))])
+
+
+@pytest.mark.parametrize(
+    ("points", "strayed"),
+    [
+        ([0.5], False),
+        ([0.5 + 1e-15], False),
+        ([0.5 + 1e-8], True),
+        ([0.5 + 1e-6], True),
+        ([0.5 + 1e-30j], False),
+        ([float(np.float32(0.5000001))], False),
+        ([float(np.float32(0.51))], True),
+        ([np.nan], False),
+        ([], False),
+    ],
+)
+def test_where_a_formula_would_not_call(points, strayed):
+    assert judge.strays(np.array(points, complex), CALL.sites) is strayed
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differing"),
+    [
+        (value([1.0, 2.0]), value([1.0, 2.0]), False),
+        (value([1.0, 2.0]), value([1.0, 2.0 + 1e-15]), False),
+        (value([1.0, 2.0]), value([1.0, 2.1]), True),
+        (value([1.0, 2.0]), value([[1.0, 2.0]]), True),
+        (value([np.nan]), value([np.nan]), False),
+        (value([1.0]), value([np.nan]), True),
+        (value([]), value([]), False),
+        (Outcome("raised", "a"), Outcome("raised", "b"), False),
+        (value([1.0]), Outcome("raised", "b"), True),
+    ],
+)
+def test_the_same_call_twice(first, second, differing):
+    assert judge.differs(first, second) is differing
