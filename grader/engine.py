@@ -86,7 +86,7 @@ class _Ledger:
         if self._restarted_for and exchange.loaded:
             self._spent[self._restarted_for] += exchange.loaded.seconds
         self.unloaded = _unloaded(exchange, self._limits)
-        names = _public_names(exchange)
+        names = [name for name in _public_names(exchange) if name not in self._functions]
         for n, answer in zip(self.pending, exchange.answers, strict=False):
             self._spent[self._calls[n].part.function] += answer.seconds
             self.outcomes[n] = _outcome(answer.frame, self._calls[n], names, self._signature)

@@ -259,7 +259,8 @@ def _expected(details: ErrorDetails) -> str:
     if details["type"] == "missing":
         field = _field(tuple(details["loc"]))
         return f"this key ({field})" if field else "this key"
-    return details["msg"].removeprefix("Input should be ").replace("valid ", "")
+    told = details["msg"].removeprefix("Input should be ").replace("valid ", "")
+    return "a list of tables" if "tuple" in told else "a table" if "dictionary" in told else told
 
 
 def _models(keys: tuple[str | int, ...]) -> type[BaseModel] | None:

@@ -137,9 +137,13 @@ def test_criteria_must_be_there(tmp_path):
     assert "criteria: found []; expected at least one criterion" in refusal(
         tmp_path, GOOD.split("[[")[0].replace('id = "mini"', 'id = "m"\ncriteria = []')
     )
-    assert "criteria: found 3; expected a tuple" in refusal(
+    assert "criteria: found 3; expected a list of tables" in refusal(
         tmp_path, GOOD.split("[[")[0].replace('id = "mini"', 'id = "m"\ncriteria = 3')
     )
+
+
+def test_a_table_must_be_a_table(tmp_path):
+    assert "comparison: found 3; expected a table" in refusal(tmp_path, "comparison = 3\n" + GOOD)
 
 
 def test_a_part_twice_is_refused(tmp_path):

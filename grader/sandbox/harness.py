@@ -159,7 +159,7 @@ def _numeric(result: Any) -> tuple[Kind, bytes]:
     except ValueError:  # lists of unequal length
         return Kind.BAD_TYPE, packing.text(f"a ragged {_type_name(result)}") + b"\0"
     if array.dtype.kind not in "biufc":
-        described = f"{_article(_type_name(result))} of dtype {array.dtype}" if array.ndim else _type_name(result)
+        described = f"an array of dtype {array.dtype}" if array.ndim else _type_name(result)
         return Kind.BAD_TYPE, packing.text(described) + _shape(array)
     code = int(array.dtype.kind == "c")
     if array.size * (8 << code) > LARGEST_ANSWER_BYTES:
@@ -175,10 +175,6 @@ def _shape(array: Any) -> bytes:
 
 def _type_name(value: Any) -> str:
     return str(type(value).__name__)
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def _raised(error: BaseException, name: str) -> bytes:

@@ -1,0 +1,148 @@
+"""The backend `unconfined`: what its child has and has not, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from grader import engine, sandbox
+from grader.sandbox import packing
+from grader.sandbox.exchange import Request
+from grader.values import Call, Limits, Part
+
+CALL = Call(Part("p", "f", "", "", ""), (0,), "", "")
+
+
+def said_by(source, **limits):
+    """What a submission prints when it is loaded."""
+    walls = sandbox.start("unconfined")
+    exchange = walls.run(
+        packing.text("a.py") + source.encode(), [Request(engine.pack([CALL]), 1, 5.0)], Limits(**limits)
+    )
+    return exchange.output.decode()
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_it_has_a_clean_environment(monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "sesame")
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    said = said_by("import os\nprint(sorted(os.environ))")
+    assert "SECRET" not in said
+    assert "PYTHON" not in said
+    assert "GRADER" not in said
+
+
+def test_it_starts_in_an_empty_folder_of_its_own():
+    here, listed = said_by("import os\nprint(os.getcwd(), os.listdir())").split()
+    assert listed == "[]"
+    assert not Path(here).exists()
+
+
+def test_it_cannot_import_the_grader():
+    assert "ModuleNotFoundError" in said_by(
+        "try: import grader.assignments\nexcept ImportError as e: print(type(e).__name__)"
+    )
+    assert "ModuleNotFoundError" in said_by("try: import grader\nexcept ImportError as e: print(type(e).__name__)")
+
+
+def test_it_holds_no_answer():
+    said = said_by(
+        "import gc, sys\n"
+        "names = {n for n in sys.modules if 'grader' in n or 'sympy' in n or 'pydantic' in n}\n"
+        "objects = {type(o).__module__ for o in gc.get_objects()}\n"
+        "print(names, sorted(o for o in objects if o.startswith('grader')))"
+    )
+    assert "{'grader'}" in said
+    assert "assignments" not in said
+    assert "judge" not in said
+
+
+def test_it_has_scipy_where_scipy_is_installed():
+    assert said_by("import scipy.sparse as s\nprint(s.eye(2).toarray().sum())") == "2.0\n"
+
+
+def test_it_reads_nothing_from_its_input():
+    assert "EOFError" in said_by("try: input()\nexcept EOFError as e: print('EOFError')")
+
+
+def test_it_writes_no_file():
+    assert "[Errno 27]" in said_by(
+        "try: open('x', 'w', buffering=0) if 0 else open('x', 'wb', 0).write(b'1')\nexcept OSError as e: print(e)"
+    )
+
+
+def test_its_memory_is_limited():
+    assert "MemoryError" in said_by(
+        "try: bytearray(2**30)\nexcept MemoryError: print('MemoryError')", memory_bytes=2**27
+    )
+
+
+def test_it_may_write_to_closed_and_replaced_streams():
+    assert said_by("import sys\nsys.stdout.close()\nsys.stdout = None\ndef f(n): return n") == ""
+
+
+def test_what_a_submission_started_dies_with_it():
+    pid = int(said_by("import os, time\npid = os.fork()\nif not pid:\n    time.sleep(60)\nprint(pid)"))
+    deadline = time.monotonic() + 5
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(pid)
+
+
+def test_it_leaves_no_descriptor_and_no_folder_behind():
+    said_by("pass")
+    before, folders = len(list(Path("/proc/self/fd").iterdir())), set(Path(tempfile.gettempdir()).glob("submission-*"))
+    for source in ("pass", "1/0", "import os; os._exit(1)", "open('x', 'w')"):
+        said_by(source)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert set(Path(tempfile.gettempdir()).glob("submission-*")) <= folders
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a child die with its parent")
+def test_it_dies_with_a_grader_that_is_killed(tmp_path):
+    submission = tmp_path / "sleeps.py"
+    submission.write_text("import os, time\nprint(os.getpid(), flush=True)\nos.kill(os.getppid(), 9)\ntime.sleep(60)")
+    grader = subprocess.Popen(
+        [sys.executable, "-m", "grader", "submit", submission, "--seed", "1"], stdout=subprocess.PIPE
+    )
+    assert grader.wait(30) == -signal.SIGKILL
+    grader.stdout.close()
+    deadline = time.monotonic() + 5
+    while left_of(submission) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left_of(submission)
+
+
+def left_of(submission):
+    """The processes whose session leader was started to run a submission and that are still there."""
+    return [
+        process.name
+        for process in Path("/proc").glob("[0-9]*")
+        if b"harness.serve" in command_of(process) and parent_of(process) == 1
+    ]
+
+
+def command_of(process):
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def parent_of(process):
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
