@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.util
 import pkgutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -102,10 +103,18 @@ def version(assignment: Assignment) -> str:
 def _from_file(path: Path) -> Assignment:
     if not path.is_file():
         raise UsageError(f"assignment {path}: there is no such file; expected a Python file; correct the path")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"assignment {path.resolve()}"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None  # a path that ends in .py always has a loader
     module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UsageError(
+            f"assignment {path}: loading it failed ({reason}); expected a Python module; mend it"
+        ) from error
     if missing := [name for name in sorted(_offered()) if not hasattr(module, name)]:
         raise UsageError(
             f"assignment {path}: it lacks {', '.join(missing)}; expected what "

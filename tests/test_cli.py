@@ -1,0 +1,308 @@
+"""The command as its user runs it: what goes where, exit codes, and the words of a refusal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from grader import cli, rubric
+from grader.assignments import backprop
+
+EXAMPLES = ROOT / "submissions" / "backprop"
+RIGHT = EXAMPLES / "right.py"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def grade(home):
+    def _grade(*arguments, cwd=ROOT, **environment):
+        clean = {
+            key: value for key, value in os.environ.items() if not key.startswith(("GRADER_", "FORCE_", "NO_COLOR"))
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "grader", *map(str, arguments)],
+            capture_output=True, text=True, check=False, cwd=cwd,
+            env={**clean, "GRADER_HOME": str(home), "COLUMNS": "100", **environment},
+        )  # fmt: skip
+
+    return _grade
+
+
+def document(ran):
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+# grade submit.
+
+
+def test_a_report_in_the_terminal(grade):
+    ran = grade("submit", RIGHT)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("right.py: 10 of 10 points\n")
+    for part in ("a1", "a2", "a3", "a4", "b1", "b2"):
+        assert f"✓  {part}  " in ran.stdout
+    assert "sandbox unconfined" in ran.stdout
+    assert "\x1b" not in ran.stdout
+
+
+def test_colour_where_it_is_wanted_and_not_where_it_is_not(grade):
+    assert "\x1b[" in grade("submit", RIGHT, FORCE_COLOR="1", TERM="xterm").stdout
+    assert "\x1b[3" not in grade("submit", RIGHT, FORCE_COLOR="1", TERM="xterm", NO_COLOR="1").stdout
+
+
+def test_json_is_one_document(grade):
+    report = document(grade("submit", RIGHT, "--json", "--student", "ada", "--seed", 7))
+    assert (report["student"], report["seed"], report["points"], report["audience"]) == ("ada", 7, 10.0, "instructor")
+
+
+def test_the_seed_is_the_installation_s_and_the_file_s(grade, tmp_path):
+    first, again = (document(grade("submit", RIGHT, "--json"))["seed"] for _ in range(2))
+    other = document(grade("submit", EXAMPLES / "transposed.py", "--json"))["seed"]
+    elsewhere = document(grade("submit", RIGHT, "--json", GRADER_HOME=str(tmp_path)))["seed"]
+    assert first == again
+    assert len({first, other, elsewhere}) == 3
+
+
+def test_a_seed_reproduces_the_report(grade):
+    first, again = (document(grade("submit", EXAMPLES / "square_only.py", "--json", "--seed", 3)) for _ in range(2))
+    first["seconds"] = again["seconds"] = 0
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    ("name", "points"),
+    [("right", 10), ("sigma_prime_at_activation", 3), ("transposed", 9), ("square_only", 5), ("in_place", 3), ("endless", 8),
+     ("syntax_error", 0)],
+)  # fmt: skip
+def test_the_examples_get_what_their_readme_says(grade, name, points):
+    assert document(grade("submit", EXAMPLES / f"{name}.py", "--json"))["points"] == points
+    assert f"`{name}.py`" in (EXAMPLES / "README.md").read_text()
+
+
+def test_an_unreadable_file_is_told_once(grade):
+    ran = grade("submit", EXAMPLES / "syntax_error.py")
+    assert ran.returncode == 0
+    assert ran.stdout.count("never closed") == 2  # the message, and the traceback's last line
+    assert 'File "syntax_error.py", line 13' in ran.stdout
+
+
+def test_a_submission_s_markup_is_not_obeyed(grade, tmp_path):
+    (tmp_path / "[bold]x.py").write_text("print('[red]hi[/red] :smile:')\nraise ValueError('[link=x]')")
+    ran = grade("submit", tmp_path / "[bold]x.py")
+    assert "[bold]x.py: 0 of 10" in ran.stdout
+    assert "[red]hi[/red] :smile:" in ran.stdout
+    assert "ValueError: [link=x]" in ran.stdout
+
+
+HIDING = (ROOT / "rubrics" / "backprop.toml").read_text().replace("points = 3", "points = 3\nvisible = false")
+
+
+def test_hidden_criteria_are_for_instructors(grade, tmp_path):
+    (tmp_path / "hiding.toml").write_text(HIDING)
+    said = grade("submit", RIGHT, "--rubric", tmp_path / "hiding.toml").stdout
+    assert "7 of 7 points" in said
+    assert "b2" not in said
+    for audience, points in ((None, 10), ("instructor", 10), ("student", 7)):
+        chosen = ["--audience", audience] if audience else []
+        assert (
+            document(grade("submit", RIGHT, "--rubric", tmp_path / "hiding.toml", "--json", *chosen))["points"]
+            == points
+        )
+    shown = grade("submit", RIGHT, "--rubric", tmp_path / "hiding.toml", "--audience", "instructor").stdout
+    assert "(hidden from students)" in shown
+    assert "b2" not in grade("rubric", "show", tmp_path / "hiding.toml").stdout
+
+
+def test_a_late_submission_is_told_so(grade, tmp_path):
+    late = (
+        HIDING.replace("visible = false", "") + "\n[late]\ndeadline = 2026-10-11T23:59:00+09:00\npercent_per_day = 10\n"
+    )
+    (tmp_path / "late.toml").write_text(late)
+    ran = grade("submit", RIGHT, "--rubric", tmp_path / "late.toml", "--submitted", "2026-10-12T17:00:00+00:00")
+    assert "Late by 1 d 2 h 1 min: 20% of each criterion lost." in ran.stdout
+    assert "8 of 10 points" in ran.stdout
+
+
+def test_a_rubric_of_the_working_folder_comes_first(grade, tmp_path):
+    (tmp_path / "rubrics").mkdir()
+    (tmp_path / "rubrics" / "mine.toml").write_text(HIDING)
+    assert document(grade("submit", RIGHT, "--rubric", "mine", "--json", cwd=tmp_path))["max_points"] == 10.0
+
+
+# Refusals.
+
+
+def refused(ran, *said):
+    assert ran.returncode == 2, ran.stderr
+    assert ran.stdout == ""
+    assert "Traceback" not in ran.stderr
+    for words in said:
+        assert words in ran.stderr
+
+
+def test_no_such_file(grade):
+    refused(
+        grade("submit", "nowhere.py"),
+        "grade: nowhere.py: there is no such file; expected a Python file; correct the path",
+    )
+
+
+def test_a_folder(grade):
+    refused(
+        grade("submit", EXAMPLES), f"grade: {EXAMPLES}: it is a folder; expected a Python file; name the file in it"
+    )
+
+
+def test_a_file_that_is_too_large(grade, tmp_path):
+    (tmp_path / "large.py").write_bytes(b"#" * 1_000_001)
+    refused(grade("submit", tmp_path / "large.py"), "it is larger than 1 MB; expected a homework of some kilobytes")
+    refused(grade("submit", "/dev/zero"), "it is larger than 1 MB")
+    (tmp_path / "large.py").write_bytes(b"#" * 1_000_000)
+    assert grade("submit", tmp_path / "large.py").returncode == 0
+
+
+def test_a_file_that_cannot_be_opened(grade, tmp_path):
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    refused(grade("submit", tmp_path / "loop.py"), "it cannot be read (", "expected a Python file; mend that")
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-10-11T22:15:00"])
+def test_a_time_without_its_zone(grade, time):
+    refused(
+        grade("submit", RIGHT, "--submitted", time),
+        f"--submitted: found '{time}'; expected a date and time with its zone",
+    )
+
+
+def test_an_unknown_sandbox(grade):
+    refused(
+        grade("submit", RIGHT, "--sandbox", "unconfind"),
+        "sandbox 'unconfind': there is none of this name",
+        "did you mean 'unconfined'?",
+    )
+    refused(grade("submit", RIGHT, GRADER_SANDBOX="docker"), "sandbox 'docker'", "leave --sandbox out for the default")
+
+
+def test_an_unknown_rubric(grade):
+    refused(
+        grade("submit", RIGHT, "--rubric", "backprob"), "rubric 'backprob': there is none", "did you mean 'backprop'?"
+    )
+    refused(grade("submit", RIGHT, "--rubric", "x/y.toml"), "rubric x/y.toml: no such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("", "x = = 1\n"), "broken.toml:1: it is not TOML"),
+        (('assignment = "backprop"', 'assignment = "sorting"'), "assignment 'sorting': there is none of this name; expected one of: backprop"),
+        (('function = "dy_db"', 'function = "dy_dz"'), "criteria[0].function: found 'dy_dz'; expected one of: dy_db, dy_dyprev, dyL_dA"),
+        (('id = "a1"', 'id = "c1"'), "criteria[0].id: found 'c1'; expected one of: a1, a2"),
+    ],
+)  # fmt: skip
+def test_a_broken_rubric(grade, tmp_path, change, said):
+    old, new = change
+    text = (ROOT / "rubrics" / "backprop.toml").read_text()
+    (tmp_path / "broken.toml").write_text(text.replace(old, new, 1) if old else new + text)
+    refused(grade("submit", RIGHT, "--rubric", tmp_path / "broken.toml"), said)
+    refused(grade("rubric", "check", tmp_path / "broken.toml"), said)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["submit"], ["submit", RIGHT, "--nonsense"], ["nonsense"], ["starter"], ["submit", RIGHT, "--seed", "-1"]],
+)
+def test_usage(grade, arguments):
+    assert grade(*arguments).returncode == 2
+
+
+def test_an_unknown_assignment(grade):
+    refused(
+        grade("starter", "backprob"), "assignment 'backprob': there is none of this name", "did you mean 'backprop'?"
+    )
+    refused(grade("verify", "backprob"), "did you mean 'backprop'?")
+
+
+def test_a_fault_of_the_grader_is_3_and_no_report(grade, tmp_path):
+    (tmp_path / "secret").write_bytes(b"x")
+    (tmp_path / "secret").chmod(0o600)
+    ran = grade("submit", RIGHT, GRADER_HOME=str(tmp_path))
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert "found 1 bytes; expected 32" in ran.stderr
+
+
+def test_a_defect_of_the_grader_is_told_as_one(monkeypatch, capsys):
+    def broken(*arguments):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(cli.rubrics, "find", broken)
+    monkeypatch.setattr(sys, "argv", ["grade", "rubric", "check"])
+    assert cli.run() == 3
+    assert "a fault of the grader's own, not of the submission: ZeroDivisionError" in capsys.readouterr().err
+    monkeypatch.setenv("GRADER_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        cli.run()
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(home):
+    command = f"{sys.executable} -m grader rubric schema | true"
+    ran = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ran.stderr == ""
+
+
+# The other commands.
+
+
+def test_starter(grade):
+    ran = grade("starter", "backprop")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, backprop.STARTER, "")
+
+
+def test_verify(grade):
+    ran = grade("verify", "backprop")
+    assert ran.returncode == 0
+    assert ran.stdout.count("identically zero") == 6
+    assert ran.stdout.count("agrees") == 18
+    assert ran.stdout.count("refuted") == 7
+
+
+def test_rubric_check(grade):
+    ran = grade("rubric", "check")
+    assert ran.stdout == "rubrics/backprop.toml: good: 6 criteria of assignment backprop, 10 points\n"
+
+
+def test_rubric_show(grade):
+    said = grade("rubric", "show").stdout
+    for criterion in rubric.read(ROOT / "rubrics" / "backprop.toml").criteria:
+        assert criterion.title in said
+    assert "10 points in all" in said
+
+
+def test_rubric_schema(grade):
+    assert json.loads(grade("rubric", "schema").stdout) == json.loads(
+        (ROOT / "rubrics" / "rubric.schema.json").read_text()
+    )
+
+
+def test_help_and_version(grade):
+    assert grade("--version").stdout.startswith("grade ")
+    for command in ((), ("submit",), ("starter",), ("verify",), ("rubric",), ("rubric", "check")):
+        ran = grade(*command, "--help")
+        assert ran.returncode == 0
+        assert "Usage: " in ran.stdout
+
+
+def test_the_child_started_early_does_not_outlive_a_refusal(grade):
+    before = set(Path("/tmp").glob("submission-*"))
+    grade("submit", "nowhere.py")
+    assert set(Path("/tmp").glob("submission-*")) <= before
