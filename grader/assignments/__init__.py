@@ -111,10 +111,8 @@ def _from_file(path: Path) -> Assignment:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise UsageError(
-            f"assignment {path}: loading it failed ({reason}); expected a Python module; mend it"
-        ) from error
+        why = f"{type(error).__name__}: {error}"
+        raise UsageError(f"assignment {path}: it fails to load ({why}); expected a Python module; mend it") from error
     if missing := [name for name in sorted(_offered()) if not hasattr(module, name)]:
         raise UsageError(
             f"assignment {path}: it lacks {', '.join(missing)}; expected what "

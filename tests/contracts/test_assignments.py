@@ -153,7 +153,7 @@ def own_copy(assignment):
     [
         (None, "there is no such file; expected a Python file"),
         ("x = 1", "it lacks ID, MISCONCEPTIONS, PARTS, .*; expected what grader.assignments.Assignment describes"),
-        ("def", "loading it failed \\(SyntaxError: invalid syntax"),
+        ("def", "it fails to load \\(SyntaxError: invalid syntax"),
     ],
 )
 def test_a_file_that_is_no_assignment(tmp_path, content, said):
