@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from grader import assignments, grading, rubric, sandbox
 from grader.values import Submission
+
+# A law holds on a slow machine too.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 ROOT = Path(__file__).parent.parent
 SOLUTIONS = Path(__file__).parent / "data" / "solutions"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,8 @@ def clone(tmp_path):
 def test_a_fresh_clone_sets_itself_up_and_grades(tmp_path):
     copy = clone(tmp_path / "a folder with blanks")
     ran = run("./grade.sh", "submit", "submissions/backprop/right.py", cwd=copy, GRADER_HOME=str(tmp_path / "home"))
-    if ran.returncode and not os.environ.get("CI"):
+    unreachable = re.search("NewConnectionError|NameResolutionError|Failed to fetch|error sending request", ran.stderr)
+    if ran.returncode and unreachable and not os.environ.get("CI"):
         pytest.skip(f"no package registry within reach: {ran.stderr.strip()[-300:]}")
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("right.py: 10 of 10 points")
@@ -119,7 +121,6 @@ def installed(name):
 
 
 def test_the_wheel_brings_rubric_starter_and_types(tmp_path):
-    pytest.importorskip("hatchling", reason="the build backend is installed for the linters only")
     ran = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path))
     assert ran.returncode == 0, ran.stderr
     import zipfile
