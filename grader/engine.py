@@ -251,6 +251,8 @@ def _death(exchange: Exchange, limits: Limits) -> Outcome:
 
 
 def _too_slow(exchange: Exchange, limits: Limits) -> str:
+    if exchange.loaded is None:
+        return f"not loaded within {limits.submission_seconds:g} s"
     if exchange.seconds >= limits.call_seconds:
         return f"no answer within {limits.call_seconds:g} s"
     return "no answer before the function's share of the time was used up"

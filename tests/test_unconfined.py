@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -101,48 +102,38 @@ def test_what_a_submission_started_dies_with_it():
     assert not is_alive(pid)
 
 
-def test_it_leaves_no_descriptor_and_no_folder_behind():
+def test_it_leaves_no_descriptor_and_no_folder_behind(tmp_path, monkeypatch):
     said_by("pass")
-    before, folders = len(list(Path("/proc/self/fd").iterdir())), set(Path(tempfile.gettempdir()).glob("submission-*"))
-    for source in ("pass", "1/0", "import os; os._exit(1)", "open('x', 'w')"):
-        said_by(source)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for source in ("print(__import__('os').getcwd())", "1/0", "import os; os._exit(1)", "open('x', 'w')"):
+        assert str(tmp_path) in said_by(source) or "getcwd" not in source
     assert len(list(Path("/proc/self/fd").iterdir())) == before
-    assert set(Path(tempfile.gettempdir()).glob("submission-*")) <= folders
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a child die with its parent")
 def test_it_dies_with_a_grader_that_is_killed(tmp_path):
     submission = tmp_path / "sleeps.py"
-    submission.write_text("import os, time\nprint(os.getpid(), flush=True)\nos.kill(os.getppid(), 9)\ntime.sleep(60)")
-    grader = subprocess.Popen(
-        [sys.executable, "-m", "grader", "submit", submission, "--seed", "1"], stdout=subprocess.PIPE
-    )
-    assert grader.wait(30) == -signal.SIGKILL
+    submission.write_text("import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(60)")
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "grader", "submit", submission, "--seed", "1"]
+    grader = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    assert grader.wait(60) == -signal.SIGKILL
     grader.stdout.close()
     deadline = time.monotonic() + 5
-    while left_of(submission) and time.monotonic() < deadline:
+    while children_with(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not left_of(submission)
+    assert not children_with(tmp_path)
 
 
-def left_of(submission):
-    """The processes whose session leader was started to run a submission and that are still there."""
-    return [
-        process.name
-        for process in Path("/proc").glob("[0-9]*")
-        if b"harness.serve" in command_of(process) and parent_of(process) == 1
-    ]
+def children_with(folder):
+    """The processes whose home is in this folder: only a submission's is."""
+    return [process.name for process in Path("/proc").glob("[0-9]*") if f"HOME={folder}" in environment_of(process)]
 
 
-def command_of(process):
+def environment_of(process):
     try:
-        return (process / "cmdline").read_bytes()
+        return (process / "environ").read_text()
     except OSError:
-        return b""
-
-
-def parent_of(process):
-    try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
+        return ""

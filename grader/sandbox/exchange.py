@@ -214,7 +214,7 @@ class _Conversation:
         if not self._ready:
             _expect(frame.kind is Kind.READY)
             self._ready = True
-            self._deadline = now + self._limits.call_seconds
+            self._deadline = now + self._limits.submission_seconds  # a large library may take its time to import
         elif self._loaded is None:
             _expect(frame.kind in (Kind.LOADED, Kind.RAISED))
             self._loaded = answer

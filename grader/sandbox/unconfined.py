@@ -54,12 +54,12 @@ os._exit(0)
 
 
 class Unconfined:
-    """Runs each submission in a fresh interpreter, one at a time, with the next one warming up if asked."""
+    """Runs each submission in a fresh interpreter; the next one warms up when asked to."""
 
     name = "unconfined"
 
     def __init__(self) -> None:
-        self._spare: _Process | None = None
+        self._spares: list[_Process] = []
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -67,16 +67,21 @@ class Unconfined:
 
     def warm(self) -> None:
         """Start the next child now: it imports numpy while the caller does something else."""
-        self._spare = _Process()
+        self._spares.append(_Process())
 
     def run(self, source: bytes, requests: Sequence[Request], limits: Limits) -> Exchange:
-        child, self._spare = self._spare or _Process(), None
-        with child:
+        with self._next() as child:
             return converse(child, source, requests, limits)
 
     def close(self) -> None:
-        if self._spare is not None:
-            self._spare.close()
+        while self._spares:
+            self._spares.pop().close()
+
+    def _next(self) -> _Process:
+        try:
+            return self._spares.pop()  # in one step: several threads may ask
+        except IndexError:
+            return _Process()
 
 
 def start() -> Unconfined:

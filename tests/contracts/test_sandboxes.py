@@ -20,7 +20,13 @@ from grader.sandbox.wire import HEADER, MAGIC, Kind, read_frame
 from grader.values import Call, Limits, Part
 
 PART = Part("p", "f", "", "", "")
-LIMITS = Limits(call_seconds=1.0, memory_bytes=256 * 2**20, output_kept_bytes=1000, output_killed_bytes=100_000)
+LIMITS = Limits(
+    call_seconds=1.0,
+    submission_seconds=2.0,
+    memory_bytes=256 * 2**20,
+    output_kept_bytes=1000,
+    output_killed_bytes=100_000,
+)
 CALLS = 3
 
 
