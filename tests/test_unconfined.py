@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -96,10 +95,7 @@ def test_it_may_write_to_closed_and_replaced_streams():
 
 def test_what_a_submission_started_dies_with_it():
     pid = int(said_by("import os, time\npid = os.fork()\nif not pid:\n    time.sleep(60)\nprint(pid)"))
-    deadline = time.monotonic() + 5
-    while is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not is_alive(pid)
+    assert eventually(lambda: not is_alive(pid))
 
 
 def test_it_leaves_no_descriptor_and_no_folder_behind(tmp_path, monkeypatch):
@@ -115,19 +111,26 @@ def test_it_leaves_no_descriptor_and_no_folder_behind(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a child die with its parent")
 def test_it_dies_with_a_grader_that_is_killed(tmp_path):
     submission = tmp_path / "sleeps.py"
-    submission.write_text("import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(60)")
+    submission.write_text("import time\ntime.sleep(60)")
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "grader", "submit", submission, "--seed", "1"]
     grader = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
-    assert grader.wait(60) == -signal.SIGKILL
+    assert eventually(lambda: children_in(tmp_path))
+    time.sleep(1)  # until the student's code sleeps, if the machine is quick; the walls must hold before that too
+    grader.kill()
+    grader.wait(30)
     grader.stdout.close()
-    deadline = time.monotonic() + 5
-    while children_with(tmp_path) and time.monotonic() < deadline:
+    assert eventually(lambda: not children_in(tmp_path))
+
+
+def eventually(condition):
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not children_with(tmp_path)
+    return condition()
 
 
-def children_with(folder):
+def children_in(folder):
     """The processes whose home is in this folder: only a submission's is."""
     return [process.name for process in Path("/proc").glob("[0-9]*") if f"HOME={folder}" in environment_of(process)]
 
