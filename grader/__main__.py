@@ -6,7 +6,9 @@ Interpreter and numpy take the child longer than anything else does, so they beg
 from __future__ import annotations
 
 import gc
+import io
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -16,27 +18,45 @@ from grader.errors import GraderError
 
 def main() -> NoReturn:
     """Run the command line."""
-    _import_quickly()
-    started = _start_early(sys.argv[1:])
+    _prepare()
+    started: sandbox.Sandbox | None = None
     try:
+        _import_quickly()
+        started = _start_early(sys.argv[1:])
         from grader.cli import run
 
         gc.freeze()  # what is imported stays; it need not be searched for garbage again and again
         gc.enable()
         code = run(started)
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    except SystemExit as ending:
+        code = int(ending.code or 0)
     finally:
         if started is not None:
             started.close()
     _leave(code)
 
 
+def _prepare() -> None:
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))  # so that what was begun is cleaned up
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without our letters still gets its report
+
+
 def _leave(code: int) -> NoReturn:
     """End at once: taking the interpreter apart takes longer than the grading did."""
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # either may have been closed from the start
+            stream.flush()
     except BrokenPipeError:  # the reader has seen enough
         pass
+    except OSError as error:
+        from grader.cli import tell_of_lost_output
+
+        code = tell_of_lost_output(error)
     os._exit(code)
 
 

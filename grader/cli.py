@@ -5,11 +5,12 @@ Exit codes: 0 done, 2 usage, 3 fault of the grader. It knows nothing of mathemat
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from contextlib import closing, nullcontext
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from grader import __version__, assignments, grading, settings
 from grader import rubric as rubrics
 from grader import sandbox as sandboxes
 from grader.errors import GraderError, GraderFault, UsageError
+from grader.report import Audience
 from grader.values import Submission
 
 if TYPE_CHECKING:
@@ -31,10 +33,10 @@ if TYPE_CHECKING:
 
     from grader import proof
     from grader.assignments import Assignment
-    from grader.report import Audience as ReportAudience
     from grader.rubric import Rubric
 
 LARGEST_FILE = 1_000_000  # bytes
+READER_LEFT = 1  # typer's exit code for an output that nobody reads to its end
 MOST_SEED = 2**settings.SEED_BITS - 1
 
 app = typer.Typer(
@@ -49,13 +51,6 @@ rubric_app = typer.Typer(help="Check a rubric, show it, or print the schema of i
 app.add_typer(rubric_app, name="rubric")
 
 
-class Audience(StrEnum):
-    """For whom a report is."""
-
-    instructor = "instructor"
-    student = "student"
-
-
 RubricOption = Annotated[str, typer.Option("--rubric", metavar="R", help="A rubric's name, or the path of its file.")]
 RubricArgument = Annotated[str, typer.Argument(metavar="[R]", help="A rubric's name, or the path of its file.")]
 
@@ -65,20 +60,31 @@ def run(started: sandboxes.Sandbox | None = None) -> int:
     try:
         app(obj=started)
     except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else 0
+        return 0 if leaving.code in (None, READER_LEFT) else int(leaving.code)
     except GraderError as error:
         print(f"grade: {error}", file=sys.stderr)
         return error.exit_code
     except Exception as error:
         if os.environ.get("GRADER_TRACEBACK"):
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return tell_of_lost_output(error)
+        told = f"{type(error).__name__}: {error}"
         print(
-            f"grade: a fault of the grader's own, not of the submission: {type(error).__name__}: {error}; expected "
-            "none; set GRADER_TRACEBACK=1 to see where, and please report it",
+            f"grade: a fault of the grader's own, not of the submission: {told}; expected none; "
+            "set GRADER_TRACEBACK=1 to see where, and please report it",
             file=sys.stderr,
         )
         return GraderFault.exit_code
     return 0
+
+
+def tell_of_lost_output(error: OSError) -> int:
+    """Say that the result could not be written, and give the exit code of that."""
+    print(
+        f"grade: the output: it cannot be written ({error.strerror}); expected room for it; make some", file=sys.stderr
+    )
+    return GraderFault.exit_code
 
 
 def _version(asked: bool) -> None:
@@ -111,7 +117,9 @@ def submit(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")] = False,
     audience: Annotated[
         Audience | None,
-        typer.Option(metavar="A", help="instructor (default of --json) or student: without hidden criteria."),
+        typer.Option(
+            metavar="A", help="instructor (default of --json), or student: without hidden criteria (default else)."
+        ),
     ] = None,
     sandbox: Annotated[str | None, typer.Option(metavar="B", help="The walls to run it behind.")] = None,
 ) -> None:
@@ -122,10 +130,9 @@ def submit(
     number = settings.seed_for(submission.sha256) if seed is None else seed
     with _sandbox(context.obj, sandbox) as walls:
         report = grading.grade(submission, assignment, loaded, seed=number, sandbox=walls)
-    reader: ReportAudience = audience.value if audience else "instructor" if as_json else "student"
-    seen = report.seen_by(reader)
+    seen = report.seen_by(audience or ("instructor" if as_json else "student"))
     if as_json:
-        print(seen.model_dump_json(indent=2))
+        print(seen.model_dump_json(indent=2, ensure_ascii=not _speaks_unicode()))
     else:
         from grader.render import terminal
 
@@ -193,27 +200,31 @@ def rubric_schema() -> None:
 
 def _load(name: str) -> tuple[Rubric, Assignment]:
     rubric = rubrics.read(rubrics.find(name))
-    assignment = assignments.load(rubric.assignment, beside=rubric.path.parent)
+    try:
+        assignment = assignments.load(rubric.assignment, beside=rubric.path.parent)
+    except UsageError as error:
+        raise UsageError(f"{rubric.place('assignment')}: {error}") from None
     grading.check(rubric, assignment)
     return rubric, assignment
 
 
 def _read(path: Path) -> bytes:
     """The bytes of a submission. Raises UsageError for what is no file, cannot be read, or is too large."""
-    if path.is_dir():
-        raise UsageError(f"{path}: it is a folder; expected a Python file; name the file in it")
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UsageError(f"{path}: it is a folder; expected a Python file; name the file in it")
+        if not stat.S_ISREG(mode):
+            raise UsageError(f"{path}: it is no regular file; expected a Python file; save it as one first")
         with path.open("rb") as file:
             source = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         raise UsageError(f"{path}: there is no such file; expected a Python file; correct the path") from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{path}: it cannot be read ({reason}); expected a Python file; mend that") from None
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(f"{path}: it cannot be read ({why}); expected a Python file; mend that") from None
     if len(source) > LARGEST_FILE:
-        raise UsageError(
-            f"{path}: it is larger than 1 MB; expected a homework of some kilobytes; remove the data from it"
-        )
+        raise UsageError(f"{path}: it is larger than 1 MB; expected some kilobytes of Python; take the data out of it")
     return source
 
 
@@ -233,15 +244,20 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _sandbox(started: sandboxes.Sandbox | None, name: str | None) -> AbstractContextManager[sandboxes.Sandbox]:
-    if started is not None:
+    wanted = name or settings.sandbox_name() or sandboxes.DEFAULT
+    if started is not None and started.name == wanted:
         return nullcontext(started)
-    return closing(sandboxes.start(name or settings.sandbox_name() or sandboxes.DEFAULT))
+    return closing(sandboxes.start(wanted))
 
 
 def _console() -> Console:
     from rich.console import Console  # here and below: rich is slow to import, and --json has no use for it
 
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False, emoji=False)  # a text is shown as it is written
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def _progress() -> Progress:

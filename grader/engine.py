@@ -129,7 +129,7 @@ def clean(text: str) -> str:
     """A student's text without terminal codes and invisible characters; line ends and tabs stay."""
     text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c if c.isprintable() or c in "\n\t" else " "[: c.isspace()] for c in text)
+    return "".join(c if c.isprintable() or c in "\n\t" else " " if c.isspace() else "" for c in text)
 
 
 # What a call is, packed: a table of arguments, each once, then the calls that use them.
@@ -201,15 +201,17 @@ def _array(cursor: Cursor) -> Any:
 
 def _raised(cursor: Cursor, called_as: str) -> Outcome:
     name, message, traceback = (clean(cursor.text()) for _ in range(3))
-    family, at_the_call = cursor.u8(), cursor.u8()
+    family, at_the_call, mutates_inputs = cursor.u8(), cursor.u8(), bool(cursor.u8())
     text = f"{name}: {message}" if message else name
     if family == packing.RAISED_MEMORY:
         return Outcome("memory", f"it needed too much memory ({text})", traceback=traceback or None)
     if family == packing.RAISED_EXIT:
-        return Outcome("exit", f"it ended itself ({text})", traceback=traceback or None)
+        return Outcome("exit", f"it ended itself ({text}): remove that", traceback=traceback or None)
     if at_the_call:
         text += f"; it is called as {called_as}: write its first line so"
-    return Outcome("raised", text, traceback=traceback or None)
+    if "[Errno 27]" in message or "No usable temporary directory" in message:
+        text += "; no file can be written here: keep it in memory"
+    return Outcome("raised", text, traceback=traceback or None, mutates_inputs=mutates_inputs)
 
 
 def _absence(found: str, function: str, names: list[str]) -> str:
@@ -244,7 +246,7 @@ def _unloaded(exchange: Exchange, limits: Limits) -> Outcome | None:
 def _death(exchange: Exchange, limits: Limits) -> Outcome:
     texts = {
         Fate.TIMEOUT: _too_slow(exchange, limits),
-        Fate.MEMORY: f"it needed more than {limits.memory_bytes / 2**20:g} MiB",
+        Fate.MEMORY: f"it was killed, most likely for needing more than {limits.memory_bytes / 2**20:g} MiB",
         Fate.FORBIDDEN: "it asked the system for something that is not allowed here",
     }
     return Outcome(exchange.fate.value, texts.get(exchange.fate, exchange.detail))  # type: ignore[arg-type]  # not DONE

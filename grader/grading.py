@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from grader.sandbox import Sandbox
     from grader.values import Call, Submission
 
+    Judged = tuple[Call, Outcome, Verdict]  # one call, what became of it, and what that is worth
     Judgement = tuple[Verdict, tuple[str, ...]]  # of a criterion, with its flags
 
 
@@ -48,7 +49,7 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
         assignment=assignment.ID,
         assignment_version=assignments.version(assignment),
         rubric=RubricRef(id=rubric.id, sha256=rubric.sha256),
-        student=submission.student,
+        student=submission.student and engine.clean(submission.student),
         submission=_reference(submission),
         seed=seed,
         points=sum((criterion.points for criterion in criteria), Decimal(0)),
@@ -89,11 +90,16 @@ def _refuse(rubric: Rubric, keys: tuple[str | int, ...], found: str, known: list
 
 
 def plan(assignment: Assignment, rubric: Rubric, seed: int) -> tuple[Call, ...]:
-    """Every call that the rubric's criteria need; at the end the first of each criterion once more."""
+    """Every call that the rubric's criteria need, smallest problem first."""
     wanted = {criterion.id for criterion in rubric.criteria}
-    calls = [call for call in assignment.draw(seed) if call.part.id in wanted]
-    first = {call.part.id: call for call in reversed(calls)}
-    return (*calls, *first.values())
+    return tuple(call for call in assignment.draw(seed) if call.part.id in wanted)
+
+
+def repeated(calls: Sequence[Call]) -> tuple[Call, ...]:
+    """The calls to make once more at the end: the first and the last of each part."""
+    firsts = {call.part.id: call for call in reversed(calls)}
+    lasts = {call.part.id: call for call in calls}
+    return (*firsts.values(), *lasts.values())
 
 
 def _run(
@@ -101,7 +107,10 @@ def _run(
 ) -> engine.Run:
     if not submission.source.strip():
         return engine.Run({}, Outcome("missing", "it is empty"), "")
-    return engine.run(sandbox, submission, calls, assignment.SIGNATURE, rubric.execution_limits())
+    if submission.source.lstrip().startswith(b"{") and b'"nbformat"' in submission.source:
+        return engine.Run({}, Outcome("missing", "it is a notebook, not Python: export it as a .py file"), "")
+    asked = (*calls, *repeated(calls))
+    return engine.run(sandbox, submission, asked, assignment.SIGNATURE, rubric.execution_limits())
 
 
 def _judge(
@@ -111,29 +120,28 @@ def _judge(
     tolerance = float(rubric.comparison.relative_tolerance)
     judged = [
         (call, outcomes[n], judge.judge(call, outcomes[n], assignment.reference(call), tolerance))
-        for n, call in enumerate(calls)
-        if n in outcomes
+        for n, call in enumerate((*calls, *repeated(calls)))
+        if n in outcomes and (n < len(calls) or outcomes[n].kind in judge.ANSWERED)  # a repeat that dies is no mistake
     ]
     result = {}
     for criterion in rubric.criteria:
-        verdicts = [verdict for call, _, verdict in judged if call.part.id == criterion.id]
+        mine = [entry for entry in judged if entry[0].part.id == criterion.id]
         of_function = [entry for entry in judged if entry[0].part.function == criterion.function]
-        mine = [(call, outcome) for call, outcome, _ in of_function if call.part.id == criterion.id]
-        flags = tuple(_flags(of_function, mine))
-        result[criterion.id] = judge.decide(verdicts), flags
+        count = sum(call.part.id == criterion.id for call in calls)
+        result[criterion.id] = (
+            judge.decide([verdict for _, _, verdict in mine], count),
+            tuple(_flags(of_function, mine)),
+        )
     return result
 
 
-def _flags(
-    of_function: Sequence[tuple[Call, Outcome, Verdict]], of_criterion: Sequence[tuple[Call, Outcome]]
-) -> Iterator[str]:
+def _flags(of_function: Sequence[Judged], of_criterion: Sequence[Judged]) -> Iterator[str]:
     if judge.used_finite_differences(of_function):
         yield "finite_differences"
-    first, outcome = of_criterion[0]
-    again = [other for call, other in of_criterion[1:] if call is first]
-    if any(judge.differs(outcome, other) for other in again):
+    first: dict[int, Outcome] = {}
+    if any(judge.differs(first.setdefault(id(call), outcome), outcome) for call, outcome, _ in of_criterion):
         yield "nondeterministic"
-    if judge.touched_inputs(outcome for _, outcome in of_criterion):
+    if any(outcome.mutates_inputs for _, outcome, _ in of_criterion):
         yield "mutates_inputs"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from grader.errors import GraderFault
 from grader.values import Verdict
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FINITE_DIFFERENCE_ERRORS = (1e-12, 1e-5)  # above rounding in double precision, below a visible mistake
 COUNTED = ("wrong", "wrong_shape", "wrong_type", "not_finite", "exception")  # the other calls were made all the same
+ANSWERED = ("value", "raised", "wrong_type")  # outcomes that came from the student's function itself
 SAME_ANSWER = 1e-12  # relative to the largest entry
 SINGLE_PRECISION = 1e-5  # how far a point computed in float32 may lie from the exact one
 
@@ -30,10 +32,15 @@ def judge(call: Call, outcome: Outcome, reference: Array, tolerance: float) -> V
     match outcome.kind:
         case "value" if outcome.value is not None:
             return _judge_value(call, outcome.value.reshape(reference.shape), reference, tolerance)
-        case "value" | "wrong_type":
+        case "value":
+            raise GraderFault(
+                f"{_asked(call)}: the answer is larger than the walls let through; expected a smaller layer; "
+                "this assignment cannot be graded so"
+            )
+        case "wrong_type":
             return Verdict("wrong_type", f"{_asked(call)} must be an array of numbers: yours was {_found(outcome)}")
         case "raised":
-            advice = "; inputs may not be changed in place: change a copy" if touched_inputs([outcome]) else ""
+            advice = "; inputs may not be changed in place: change a copy" if outcome.mutates_inputs else ""
             return Verdict("exception", f"{outcome.text}{advice} ({call.place})", traceback=outcome.traceback)
         case "missing":
             return Verdict("missing", outcome.text)
@@ -65,9 +72,9 @@ def normwise_error(answer: Array, reference: Array) -> float:
     """max|S - R| / max|R|; infinite where R is zero and S is not."""
     with np.errstate(over="ignore"):
         difference, size = np.abs(answer - reference).max(), np.abs(reference).max()
-    if size == 0:
-        return 0.0 if difference == 0 else float("inf")
-    return float(difference / size)
+        if size == 0:
+            return 0.0 if difference == 0 else float("inf")
+        return float(difference / size)
 
 
 def _asked(call: Call) -> str:
@@ -86,7 +93,8 @@ def in_words(shape: tuple[int, ...]) -> str:
 def _found(outcome: Outcome) -> str:
     if outcome.text == "None":
         return "None; does every path through the function end in a return?"
-    return outcome.text or "too large"
+    advice = {"object": "; give it dtype float", "objects": "; make each of its entries a float"}
+    return outcome.text + advice.get(outcome.text.rpartition(" ")[2], "")
 
 
 def _not_finite(answer: Array) -> str:
@@ -121,18 +129,16 @@ def _encoding_hint(source: bytes, text: str) -> str:
 # One criterion, over all its calls.
 
 
-def decide(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict of a criterion: right where every call is, else that of its first failing call."""
+def decide(verdicts: Sequence[Verdict], calls: int) -> Verdict:
+    """The verdict of a criterion of so many calls: right where all are, else that of the first that fails."""
     failed = [verdict for verdict in verdicts if verdict.kind != "right"]
     if not failed:
-        return Verdict("right", f"right in all {len(verdicts)} calls", max(verdict.error or 0 for verdict in verdicts))
+        return Verdict("right", f"right in all {calls} calls", max(verdict.error or 0 for verdict in verdicts))
     first = failed[0]
     if first.kind not in COUNTED:
         return first
-    rights = len(verdicts) - len(failed)
-    return Verdict(
-        first.kind, f"{first.message}; {rights} of {len(verdicts)} calls right", first.error, first.traceback
-    )
+    rights = min(calls - 1, len(verdicts) - len(failed))
+    return Verdict(first.kind, f"{first.message}; {rights} of {calls} calls right", first.error, first.traceback)
 
 
 # What an instructor should know besides.
@@ -141,44 +147,51 @@ def decide(verdicts: Sequence[Verdict]) -> Verdict:
 def used_finite_differences(answered: Iterable[tuple[Call, Outcome, Verdict]]) -> bool:
     """Whether the calls of one function were answered by differences instead of a formula.
 
-    Two signs together: the median error of some part is above rounding, and a callable was called
-    away from every point at which a formula would call it. Either alone would also tell of honest
-    work in single precision, or miss a map that is linear.
+    Two signs together: the median error of some part is above rounding, and the callables were mostly
+    called at several points around one site, where a formula calls once and there. Either alone would
+    also tell of honest work in single precision, or miss a map that is linear.
     """
     errors: dict[str, list[float]] = {}
-    strayed = False
+    around, visited = 0, 0
     for call, outcome, verdict in answered:
         if verdict.error is not None:
             errors.setdefault(call.part.id, []).append(verdict.error)
         if call.sites is not None:
-            strayed = strayed or any(strays(points, call.sites) for points in outcome.visited.values())
+            counts = [steps(points, call.sites) for points in outcome.visited.values()]
+            around += sum(count[0] for count in counts)
+            visited += sum(count[1] for count in counts)
     low, high = FINITE_DIFFERENCE_ERRORS
-    return strayed and any(low < np.median(of_part) < high for of_part in errors.values())
+    return around > visited / 2 and any(low < np.median(of_part) < high for of_part in errors.values())
 
 
-def strays(points: Any, sites: Array) -> bool:
-    """Whether some point is none of the sites, as computed in double precision or, rounded so, in single."""
+def steps(points: Any, sites: Array) -> tuple[int, int]:
+    """How many sites were stepped around, and how many were visited, by one callable in one call.
+
+    A point belongs to the site nearest to it. A site is stepped around when two points or more are its,
+    and one of them is not the site itself, as computed in double precision or, rounded so, in single.
+    """
     points = points.real[np.isfinite(points.real)]
-    distance = np.abs(points[:, None] - sites).min(axis=1, initial=np.inf)
-    single = points == points.astype(np.float32)
-    allowed = np.where(single, SINGLE_PRECISION, SAME_ANSWER) * max(1.0, float(np.abs(sites).max()))
-    return bool((distance > allowed).any())
+    if not points.size:
+        return 0, 0
+    distances = np.abs(points[:, None] - sites)
+    nearest, distance = distances.argmin(axis=1), distances.min(axis=1)
+    with np.errstate(over="ignore"):
+        single = points == points.astype(np.float32)
+    off = distance > np.where(single, SINGLE_PRECISION, SAME_ANSWER) * max(1.0, float(np.abs(sites).max()))
+    visited = set(nearest.tolist())
+    around = [site for site in visited if (nearest == site).sum() > 1 and off[nearest == site].any()]
+    return len(around), len(visited)
 
 
 def differs(first: Outcome, second: Outcome) -> bool:
-    """Whether the same call, made twice, gave two answers."""
+    """Whether the same call, made twice, gave two answers; a call that was cut off gave none."""
+    if first.kind not in ANSWERED or second.kind not in ANSWERED:
+        return False
     if first.value is None or second.value is None:
         return first.kind != second.kind
     if first.value.shape != second.value.shape:
         return True
-    if not first.value.size:
+    if np.array_equal(first.value, second.value, equal_nan=True):
         return False
     with np.errstate(all="ignore"):
-        return not bool(
-            np.abs(first.value - second.value).max() <= SAME_ANSWER * np.abs(first.value).max()
-        ) and not bool(np.array_equal(first.value, second.value, equal_nan=True))
-
-
-def touched_inputs(outcomes: Iterable[Outcome]) -> bool:
-    """Whether a call failed because it wrote into an array that is read-only, as all inputs are."""
-    return any(outcome.kind == "raised" and "read-only" in outcome.text for outcome in outcomes)
+        return not bool(np.abs(first.value - second.value).max() <= SAME_ANSWER * np.abs(first.value).max())

@@ -9,14 +9,23 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    WithJsonSchema,
+)
 
-from grader import values
+from grader import toml_lines, values
 from grader.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -34,9 +43,9 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _aware(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("a date and time with its zone, such as 2026-10-11T23:59:00+09:00")
+def _moment(value: Any) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError("a date and time with its zone, without quotes, such as 2026-10-11T23:59:00+09:00")
     return value
 
 
@@ -46,12 +55,26 @@ def _some(criteria: tuple[Any, ...]) -> tuple[Any, ...]:
     return criteria
 
 
-Number = Annotated[Decimal, BeforeValidator(_number)]
-Fraction = Annotated[Number, Field(ge=0, le=1)]
-Percent = Annotated[Number, Field(ge=0, le=100)]
-Positive = Annotated[Number, Field(gt=0)]
+def _schema(**bounds: float) -> WithJsonSchema:
+    """A number and nothing else: pydantic's own schema of a Decimal would allow a text."""
+    return WithJsonSchema({"type": "number", **bounds})
+
+
+# Every number has an upper bound: one that nobody means is a slip of the pen.
+_Number = Annotated[Decimal, BeforeValidator(_number)]
+Fraction = Annotated[_Number, Field(ge=0, le=1), _schema(minimum=0, maximum=1)]
+Percent = Annotated[_Number, Field(ge=0, le=100), _schema(minimum=0, maximum=100)]
+Points = Annotated[_Number, Field(ge=0, le=1_000_000, decimal_places=2), _schema(minimum=0, maximum=1_000_000)]
+Seconds = Annotated[_Number, Field(gt=0, le=86_400), _schema(exclusiveMinimum=0, maximum=86_400)]
+Minutes = Annotated[_Number, Field(ge=0, le=525_600), _schema(minimum=0, maximum=525_600)]
+Mebibytes = Annotated[_Number, Field(ge=16, le=1_048_576), _schema(minimum=16, maximum=1_048_576)]
+Kibibytes = Annotated[_Number, Field(ge=0, le=8192), _schema(minimum=0, maximum=8192)]
+Tolerance = Annotated[_Number, Field(gt=0, lt=1), _schema(exclusiveMinimum=0, exclusiveMaximum=1)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Flag = Annotated[bool, Field(strict=True)]
+
+_DEFAULTS = values.Limits()
 
 
 class _Table(BaseModel):
@@ -64,14 +87,14 @@ class Criterion(_Table):
     id: Text = Field(description="A part of the assignment, such as a3")
     title: Text = Field(description="What a student reads")
     function: Text = Field(description="The student's function that answers it")
-    points: Annotated[Number, Field(ge=0)] = Field(description="Points when every answer is right")
+    points: Points = Field(description="Points when every answer is right")
     visible: Flag = Field(default=True, description="Whether a student sees it, its verdict and its points")
 
 
 class Comparison(_Table):
     """How an answer is compared with the reference."""
 
-    relative_tolerance: Annotated[Number, Field(gt=0, lt=1)] = Field(
+    relative_tolerance: Tolerance = Field(
         default=Decimal("1e-5"), description="Largest max|S - R| / max|R| that is right"
     )
     finite_differences_lose: Fraction = Field(
@@ -82,15 +105,16 @@ class Comparison(_Table):
 class Limits(_Table):
     """What one submission may use."""
 
-    call_seconds: Positive = Field(default=Decimal(2), description="Seconds one call may take")
-    submission_seconds: Positive = Field(
-        default=Decimal(10), description="Seconds all calls together may take, shared equally among the functions"
+    call_seconds: Seconds = Field(default=Decimal(_DEFAULTS.call_seconds), description="Seconds one call may take")
+    submission_seconds: Seconds = Field(
+        default=Decimal(_DEFAULTS.submission_seconds),
+        description="Seconds loading the file may take, and all calls together, shared equally among the functions",
     )
-    memory_mib: Annotated[Number, Field(ge=16)] = Field(
-        default=Decimal(512), description="Memory beyond numpy's own, in MiB"
+    memory_mib: Mebibytes = Field(
+        default=Decimal(_DEFAULTS.memory_bytes) / MIB, description="Memory beyond numpy's own, in MiB"
     )
-    output_kib: Annotated[Number, Field(ge=0, le=8192)] = Field(
-        default=Decimal(64), description="How much of what it prints is kept, in KiB"
+    output_kib: Kibibytes = Field(
+        default=Decimal(_DEFAULTS.output_kept_bytes) / 1024, description="How much of what it prints is kept, in KiB"
     )
 
 
@@ -106,12 +130,10 @@ class PartialCredit(_Table):
 class Late(_Table):
     """What a late submission loses."""
 
-    deadline: Annotated[datetime, Field(strict=True), AfterValidator(_aware)] = Field(description="With its time zone")
+    deadline: Moment = Field(description="With its time zone")
     percent_per_day: Percent = Field(description="Lost for each day begun since the deadline")
     floor_percent: Percent = Field(default=Decimal(0), description="What is left however late it is")
-    grace_minutes: Annotated[Number, Field(ge=0)] = Field(
-        default=Decimal(0), description="Late by no more costs nothing"
-    )
+    grace_minutes: Minutes = Field(default=Decimal(0), description="Late by no more costs nothing")
 
 
 class Rubric(_Table):
@@ -152,7 +174,7 @@ class Rubric(_Table):
 
     def place(self, *keys: str | int) -> str:
         """Where a key stands, for a message: rubrics/backprop.toml:12: criteria[2].points."""
-        return _place(self._path, self._text.decode(), keys)
+        return _place(self._path, self._text.decode("utf-8-sig"), keys)
 
 
 def schema() -> dict[str, Any]:
@@ -189,20 +211,22 @@ def read(path: Path) -> Rubric:
     """The rubric in a file. Raises UsageError that names every mistake in it."""
     text = _text(path)
     try:
-        raw = tomllib.loads(text.decode("utf-8"), parse_float=Decimal)
+        raw = tomllib.loads(text.decode("utf-8-sig"), parse_float=Decimal)
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         raise UsageError(
             f"{path}:{line}: found bytes that are not UTF-8; expected a TOML file; save it as UTF-8"
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
         raise UsageError(
-            f"{path}{_line(str(error))}: it is not TOML: {error}; expected key = value; correct it"
+            f"{path}: found values nested too deep to be read; expected a table of tables; correct it"
         ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}{_line(str(error))}: it is not TOML: {error}; correct that") from None
     try:
         rubric = Rubric.model_validate(raw)
     except ValidationError as error:
-        problems = [_problem(path, text.decode(), details) for details in error.errors()]
+        problems = [_problem(path, text.decode("utf-8-sig"), details) for details in error.errors()]
         raise UsageError("\n".join(problems)) from None
     rubric._path, rubric._text = path, text  # noqa: SLF001 its own module
     _refuse_duplicates(rubric)
@@ -211,12 +235,12 @@ def read(path: Path) -> Rubric:
 
 def _text(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"rubric {path}: it is no file; expected a TOML file; name the file in it")
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(
-            f"rubric {path}: {(error.strerror or str(error)).lower()}; expected a TOML file that can be read; "
-            "correct the path, or leave --rubric out for the default"
-        ) from None
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(f"rubric {path}: {why}; expected a TOML file that can be read; correct the path") from None
 
 
 def _line(message: str) -> str:
@@ -249,7 +273,16 @@ def _problem(path: Path, text: str, details: ErrorDetails) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = str(value) if isinstance(value, Decimal | datetime) else repr(value)
+    """A value as TOML would write it."""
+    if isinstance(value, dict | list):
+        return f"a {'table' if isinstance(value, dict) else 'list'}"
+    text = (
+        str(value).lower()
+        if isinstance(value, bool | Decimal)
+        else str(value)
+        if isinstance(value, date | time)
+        else repr(value)
+    )
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
 
 
@@ -259,7 +292,11 @@ def _expected(details: ErrorDetails) -> str:
     if details["type"] == "missing":
         field = _field(tuple(details["loc"]))
         return f"this key ({field})" if field else "this key"
-    told = details["msg"].removeprefix("Input should be ").replace("valid ", "")
+    if details["type"] == "string_too_short":
+        return "some text"
+    told = (
+        details["msg"].removeprefix("Input should be ").removeprefix("Decimal input should have ").replace("valid ", "")
+    )
     return "a list of tables" if "tuple" in told else "a table" if "dictionary" in told else told
 
 
@@ -289,27 +326,5 @@ def _field(keys: tuple[str | int, ...]) -> str:
 
 def _place(path: Path, text: str, keys: tuple[str | int, ...]) -> str:
     written = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
-    line = _find_line(text, keys)
+    line = toml_lines.find(text, keys)
     return f"{path}{f':{line}' if line else ''}: {written}"
-
-
-def _find_line(text: str, keys: tuple[str | int, ...]) -> int | None:
-    """The line of a key, or of the nearest table around it; tomllib does not keep them.
-
-    Lines in multi-line strings are read as keys as well: the place is a help, not a promise.
-    """
-    lines: dict[tuple[str | int, ...], int] = {}
-    table: tuple[str | int, ...] = ()
-    counts: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*(\[\[?)\s*([\w.\-\"' ]+?)\s*\]", line):
-            table = tuple(part.strip(" \"'") for part in header[2].split("."))
-            if header[1] == "[[":
-                counts[header[2]] = counts.get(header[2], -1) + 1
-                table = (*table, counts[header[2]])
-            lines.setdefault(table, number)
-        elif key := re.match(r"\s*([\w\-]+|\"[^\"]*\"|'[^']*')\s*(?:\.[^=]*)?=", line):
-            lines.setdefault((*table, key[1].strip("\"'")), number)
-    while keys and keys not in lines:
-        keys = keys[:-1]
-    return lines.get(keys)

@@ -25,7 +25,7 @@ def sandbox_name() -> str | None:
 def home() -> Path:
     """The folder of the installation's state."""
     if named := os.environ.get("GRADER_HOME"):
-        return Path(named)
+        return Path(named).expanduser()
     data = os.environ.get("XDG_DATA_HOME")
     return (Path(data) if data else Path.home() / ".local" / "share") / "grader"
 

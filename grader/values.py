@@ -1,6 +1,6 @@
 """The frozen values that flow through a grading, in the order in which they appear.
 
-    Submission -> Case -> Call -> Outcome -> Verdict
+    Submission -> Call -> Outcome -> Verdict
 
 They know nothing of rubrics, walls or mathematics, and importing them costs nothing.
 """
@@ -91,7 +91,7 @@ class Outcome:
 
     `value` is None where nothing numeric came back, or where it was too large to be an answer
     (then only `shape` is known). `visited` holds the points at which each callable argument was
-    called, by its position.
+    called, by its position; `mutates_inputs` tells that it failed because it writes into its inputs.
     """
 
     kind: OutcomeKind
@@ -100,6 +100,7 @@ class Outcome:
     shape: tuple[int, ...] | None = None
     traceback: str | None = None
     visited: Mapping[int, NDArray[np.complex128]] = field(default_factory=dict)
+    mutates_inputs: bool = False
 
 
 @dataclass(frozen=True)

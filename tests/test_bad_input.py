@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
+from conftest import SOLUTIONS
 
 FUNCTIONS = ("dy_db", "dy_dyprev", "dyL_dA")
 SIGNATURE = "(l, A, b, y, sigma, dsigma)"
@@ -107,7 +111,7 @@ def test_a_module_that_does_not_exist(grade):
 @pytest.mark.parametrize(
     ("statement", "verdict", "said"),
     [
-        ("import sys; sys.exit(0)", "exit", "it ended itself (SystemExit: 0)"),
+        ("import sys; sys.exit(0)", "exit", "it ended itself (SystemExit: 0): remove that"),
         ("import os; os._exit(0)", "exit", "it ended itself with exit status 0"),
         ("while True: pass", "timeout", "not loaded within 10 s"),
         ("import os; os.abort()", "crash", "it was killed by SIGABRT"),
@@ -289,10 +293,11 @@ def test_what_a_call_does_to_its_lists_reaches_no_other(grade, trick):
 
 def test_an_answer_that_changes_is_wrong_and_flagged(grade):
     counting = "import itertools\ncount = itertools.count()\n" + in_hidden(
-        "dy_db", "return np.diag(dsigma(z(l, A, b, y))) + (next(count) > 14)"
+        "dy_db", "return np.diag(dsigma(z(l, A, b, y))) + (next(count) > 15)"
     )
     report = grade(counting)
     assert (report.criteria[2].verdict, report.criteria[2].flags) == ("wrong", ("nondeterministic",))
+    assert report.criteria[2].message.endswith("; 14 of 15 calls right")
 
 
 def test_a_tiny_change_is_flagged_and_right(grade):
@@ -307,3 +312,118 @@ def test_sigma_takes_numbers_arrays_and_complex_numbers(grade):
         "return np.diag(np.array([dsigma(float(v)) for v in z(l, A, b, y)]))"
     )
     assert grade(in_hidden("dy_db", checks)).points == 10
+
+
+@pytest.mark.parametrize("place", ["l == 3 and L == 3", "l == 1 and L == 2"])
+def test_noise_is_found_in_small_networks_and_in_large_ones(grade, place):
+    noise = f"(1e-7 * np.random.rand() if {place.replace('L', '(len(A) - 1)').replace('l == 3', 'l == 4').replace('== 3', '== 5')} else 0)"
+    report = grade(in_hidden("dy_db", f"return np.diag(dsigma(z(l, A, b, y))) * (1 + {noise})"))
+    assert (report.criteria[2].verdict, report.criteria[2].flags) == ("right", ("nondeterministic",))
+
+
+def test_a_slow_call_is_not_taken_for_another_answer(grade):
+    """The share of dy_db runs out when its calls are made again: right, and not nondeterministic."""
+    slowly = "time.sleep(0.19 if l > 0 else 0); return np.diag(dsigma(z(l, A, b, y)))"
+    report = grade(in_hidden("dy_db", slowly))
+    assert (report.criteria[2].verdict, report.criteria[2].flags) == ("right", ())
+    assert report.criteria[0].verdict == "right"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["M = np.array(A[l]); np.diagonal(M)[:] = 1; return M", "v = np.broadcast_to(1.0, (2, 2)); v[0] = 2; return v"],
+)
+def test_one_s_own_read_only_arrays_are_no_inputs(grade, statement):
+    report = grade(in_hidden("dy_dyprev", statement))
+    assert (report.criteria[3].verdict, report.criteria[3].flags) == ("exception", ())
+    assert "inputs may not be changed" not in report.criteria[3].message
+
+
+MIXED = """
+import numpy as np
+def z(l, A, b, y): return A[l].astype("f4") @ y[l-1] + b[l]
+def dy_db(l, A, b, y, sigma, dsigma):
+    sigma(1.0)
+    return np.eye(1) if l == len(A) - 1 else np.diag(dsigma(z(l, A, b, y)))
+def dy_dyprev(l, A, b, y, sigma, dsigma):
+    return A[l] if l == len(A) - 1 else dsigma(z(l, A, b, y))[:, None] * A[l]
+def dyL_dA(l, A, b, y, sigma, dsigma):
+    if l == len(A) - 1: return y[l-1][None, :]
+    g = A[-1][0]
+    for k in range(len(A) - 2, l, -1): g = (g * dsigma(z(k, A, b, y))) @ A[k]
+    return np.outer(g * dsigma(z(l, A, b, y)), y[l-1])
+"""
+
+
+def test_mixed_precision_is_not_taken_for_differences(grade):
+    report = grade(MIXED)
+    assert report.points == 10
+    assert {criterion.flags for criterion in report.criteria} == {()}
+
+
+def test_differences_are_found_behind_many_honest_calls(grade):
+    source = (SOLUTIONS / "wrong" / "w91_fd_central_6e-6" / "solution.py").read_text()
+    warm = "    for _ in range(300): sigma(A[l] @ y[l-1] + b[l])\n    L = len(A) - 1\n    s = sigma"
+    report = grade(source.replace("    L = len(A) - 1\n    s = sigma", warm))
+    assert all("finite_differences" in criterion.flags for criterion in report.criteria[:4])
+
+
+def test_a_huge_point_is_no_matter(grade):
+    report = grade(in_hidden("dy_db", "sigma(1e300); sigma(np.inf); return np.diag(dsigma(z(l, A, b, y)))"))
+    assert report.points == 10
+
+
+@pytest.mark.parametrize(
+    ("statement", "verdict", "said"),
+    [
+        ("return np.zeros((1,) * 20)", "wrong_shape", "yours was (1, 1, 1, 1,"),
+        ("return np.broadcast_to(1.0, (2**33,))", "wrong_shape", "yours was (8589934592,)"),
+        ("return np.full(A[l].shape, 1e308) * (-1) ** np.arange(A[l].shape[1])", "wrong", "largest entry"),
+        ("from fractions import Fraction; return [[Fraction(1, 2)] * A[l].shape[1]] * A[l].shape[0]", "wrong_type",
+         "yours was an array of Fraction objects; make each of its entries a float"),
+        ("os.kill(os.getpid(), 9)", "memory", "it was killed, most likely for needing more than 512 MiB"),
+        ("f = open('x.txt', 'w'); f.write('data'); f.close()", "exception", "no file can be written here"),
+        ("import tempfile; tempfile.TemporaryFile()", "exception", "no file can be written here"),
+        ("os.closerange(3, 99)", "exit", "it ended itself with exit status 1"),
+    ],
+)  # fmt: skip
+def test_more_bad_answers(grade, statement, verdict, said):
+    report = grade(in_hidden("dy_dyprev", statement))
+    assert (report.criteria[3].verdict, report.points) == (verdict, 8)
+    assert said in report.criteria[3].message
+    assert "harness" not in report.stdout
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import os; os.rmdir(os.getcwd())",
+        "import os; os.rename(os.getcwd(), os.getcwd() + 'x')",
+        "import os; os.mkdir('a'); os.mkdir('a/b'); os.chmod('a', 0)",
+        "import os; os.chmod('.', 0o700); d = os.getcwd(); os.rmdir(d); os.symlink('/etc', d)",
+    ],
+)
+def test_what_becomes_of_the_working_folder_is_no_fault(grade, right_source, statement, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    mode = Path("/etc").stat().st_mode
+    assert grade(statement.encode() + b"\n" + right_source).status == "graded"
+    assert Path("/etc").stat().st_mode == mode
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_coroutine_is_told_as_one_and_warns_of_nothing(grade):
+    report = grade(f"async def dy_db{SIGNATURE}: return 1\n")
+    assert report.criteria[0].message.startswith("∂y_L/∂b_L must be an array of numbers: yours was coroutine")
+    assert report.stdout == ""
+
+
+def test_exit_is_known_where_python_knows_it(grade):
+    assert first(grade("exit()")).message == "the file could not be loaded: it ended itself (SystemExit): remove that"
+
+
+def test_a_notebook_is_told_to_be_exported(grade):
+    report = grade('{"cells": [], "nbformat": 4, "nbformat_minor": 5}', name="hw.ipynb")
+    assert (report.status, first(report).verdict) == ("unreadable", "missing")
+    assert (
+        first(report).message == "the file could not be loaded: it is a notebook, not Python: export it as a .py file"
+    )

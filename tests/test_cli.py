@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import ROOT
@@ -104,6 +106,15 @@ def test_a_submission_s_markup_is_not_obeyed(grade, tmp_path):
     assert "ValueError: [link=x]" in ran.stdout
 
 
+def test_long_outputs_are_cut_in_the_terminal_only(grade, tmp_path):
+    (tmp_path / "long.py").write_text("for n in range(1000): print('line', n)")
+    said = grade("submit", tmp_path / "long.py").stdout
+    assert "line 39" in said
+    assert "line 40" not in said
+    assert "[960 more lines; --json has them]" in said
+    assert document(grade("submit", tmp_path / "long.py", "--json"))["stdout"].count("\n") == 1000
+
+
 HIDING = (ROOT / "rubrics" / "backprop.toml").read_text().replace("points = 3", "points = 3\nvisible = false")
 
 
@@ -165,10 +176,87 @@ def test_a_folder(grade):
 
 def test_a_file_that_is_too_large(grade, tmp_path):
     (tmp_path / "large.py").write_bytes(b"#" * 1_000_001)
-    refused(grade("submit", tmp_path / "large.py"), "it is larger than 1 MB; expected a homework of some kilobytes")
-    refused(grade("submit", "/dev/zero"), "it is larger than 1 MB")
+    refused(
+        grade("submit", tmp_path / "large.py"),
+        "it is larger than 1 MB; expected some kilobytes of Python; take the data out of it",
+    )
     (tmp_path / "large.py").write_bytes(b"#" * 1_000_000)
     assert grade("submit", tmp_path / "large.py").returncode == 0
+
+
+def test_what_is_no_regular_file(grade, tmp_path):
+    refused(
+        grade("submit", "/dev/zero"), "/dev/zero: it is no regular file; expected a Python file; save it as one first"
+    )
+    os.mkfifo(tmp_path / "pipe.py")
+    refused(grade("submit", tmp_path / "pipe.py"), "it is no regular file")
+
+
+def test_a_name_that_no_file_can_have(grade):
+    refused(grade("submit", "x" * 5000 + ".py"), "it cannot be read (file name too long)")
+
+
+def test_a_student_s_id_may_be_any_bytes(grade):
+    assert document(grade("submit", RIGHT, "--json", "--student", "a\udcffb"))["student"] == "ab"
+    assert grade("submit", RIGHT, "--student", "ada").stdout.startswith("right.py (ada): 10 of 10 points")
+
+
+def test_a_terminal_without_our_letters(grade):
+    plain = {"PYTHONIOENCODING": "ascii"}
+    assert "\\u2713" in grade("submit", RIGHT, **plain).stdout
+    assert document(grade("submit", RIGHT, "--json", **plain))["criteria"][0]["title"] == "∂y_L/∂b_L"
+
+
+def shell(command, home, **options):
+    environment = {**os.environ, "GRADER_HOME": str(home)}
+    command = command.replace("grade ", f"{sys.executable} -m grader ")
+    return subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, **options
+    )
+
+
+def test_an_output_that_is_closed_full_or_no_longer_read(home):
+    for command in ("grade submit submissions/backprop/right.py", "grade rubric schema", "grade starter backprop"):
+        closed = shell(f"{command} >&-", home)
+        assert (closed.returncode, closed.stderr) == (0, "")
+        left = shell(f"{command} | true; exit ${{PIPESTATUS[0]}}", home)
+        assert (left.returncode, left.stderr) == (0, "")
+        full = shell(f"{command} > /dev/full", home)
+        assert full.returncode == 3
+        assert "the output: it cannot be written (No space left on device)" in full.stderr
+
+
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("after", [0.1, 1.5])
+def test_an_interrupted_grading_leaves_nothing(home, tmp_path, ending, code, after):
+    (tmp_path / "sleeps.py").write_text("import time\ntime.sleep(60)")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "GRADER_HOME": str(home), "TMPDIR": str(temporary)}
+    command = [sys.executable, "-m", "grader", "submit", tmp_path / "sleeps.py"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as grading:
+        time.sleep(after)  # before the command is imported, and in the middle of a call
+        grading.send_signal(ending)
+        _, said = grading.communicate(timeout=60)
+    assert grading.returncode in (code, -ending)  # the latter where it came before the first line of ours
+    assert b"Error" not in said
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_machine_without_room_for_a_child_is_our_fault(home, tmp_path):
+    ran = shell("ulimit -n 9; grade submit submissions/backprop/right.py", home)
+    assert ran.returncode == 3, ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_last_of_two_sandboxes_counts(grade):
+    refused(grade("submit", RIGHT, "--sandbox", "unconfined", "--sandbox", "bogus"), "sandbox 'bogus'")
+
+
+def test_markup_in_a_rubric_is_shown_as_it_is(grade, tmp_path):
+    text = (ROOT / "rubrics" / "backprop.toml").read_text()
+    (tmp_path / "r.toml").write_text(text.replace('title = "Backprop', 'title = "[l] :smile: [/red] Backprop'))
+    assert "[l] :smile: [/red] Backprop" in grade("rubric", "show", tmp_path / "r.toml").stdout
 
 
 def test_a_file_that_cannot_be_opened(grade, tmp_path):
@@ -204,7 +292,7 @@ def test_an_unknown_rubric(grade):
     ("change", "said"),
     [
         (("", "x = = 1\n"), "broken.toml:1: it is not TOML"),
-        (('assignment = "backprop"', 'assignment = "sorting"'), "assignment 'sorting': there is none of this name; expected one of: backprop"),
+        (('assignment = "backprop"', 'assignment = "sorting"'), "broken.toml:4: assignment: assignment 'sorting': there is none of this name; expected one of: backprop"),
         (('function = "dy_db"', 'function = "dy_dz"'), "criteria[0].function: found 'dy_dz'; expected one of: dy_db, dy_dyprev, dyL_dA"),
         (('id = "a1"', 'id = "c1"'), "criteria[0].id: found 'c1'; expected one of: a1, a2"),
     ],
@@ -251,12 +339,6 @@ def test_a_defect_of_the_grader_is_told_as_one(monkeypatch, capsys):
     monkeypatch.setenv("GRADER_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
         cli.run()
-
-
-def test_a_reader_that_has_seen_enough_is_no_failure(home):
-    command = f"{sys.executable} -m grader rubric schema | true"
-    ran = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert ran.stderr == ""
 
 
 # The other commands.

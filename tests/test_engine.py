@@ -14,7 +14,7 @@ from grader.sandbox.exchange import Answer, Exchange, Fate
 from grader.sandbox.wire import ANSWERS, Frame, Kind
 from grader.values import Call, Limits, Part, Submission
 
-PARTS = {name: Part(name, name[0], "", "", "") for name in ("f1", "f2", "g1", "g2", "h1")}
+PARTS = {name: Part(name, name[0], "", "", "") for name in ("f1", "f2", "f3", "g1", "g2", "h1")}
 SIGNATURE = "n"
 LIMITS = Limits(call_seconds=2.0, submission_seconds=9.0)
 NUMBER = packing.array(0, (), np.float64(1).tobytes()) + b"\0"
@@ -95,16 +95,15 @@ def test_a_share_used_up_by_one_part_costs_the_function_s_other_part_its_calls()
 
 
 def test_loading_again_is_charged_to_the_function_that_made_it_necessary():
-    slowly = Answer(LOADED.frame, 1.5, 0)
-    _, asked = run(
-        exchange((), Fate.CRASH), exchange((), Fate.CRASH, loaded=slowly), exchange(answers(3), loaded=slowly)
-    )
-    assert asked[0][0] == (4, 3.0)
-    assert asked[2][0] == (2, 3.0)  # f is done with: what is left is g's and h's
+    calls = [call(part) for part in ("f1", "f2", "f3", "g1")]
+    slowly = Answer(LOADED.frame, 1.0, 0)
+    first, second = exchange((), Fate.CRASH, loaded=slowly), exchange((), Fate.CRASH, loaded=slowly)
+    _, asked = run(first, second, exchange(answers(2)), calls=calls)
+    assert asked == [[(3, 4.5), (1, 4.5)], [(2, 4.5), (1, 4.5)], [(1, 3.5), (1, 4.5)]]
 
 
 def test_a_file_that_cannot_be_loaded_is_tried_once():
-    payload = packing.text("NameError") + packing.text("x") + packing.text("trace") + b"\0\0"
+    payload = packing.text("NameError") + packing.text("x") + packing.text("trace") + b"\0\0\0"
     result, asked = run(exchange(loaded=Answer(Frame(Kind.RAISED, payload), 0.0, 0)))
     assert (len(asked), result.outcomes) == (1, {})
     assert (result.unloaded.kind, result.unloaded.text, result.unloaded.traceback) == (
@@ -182,6 +181,23 @@ def test_any_bytes_may_stand_where_names_are_expected(payload):
         calls=[call("f1")],
     )
     assert result.outcomes[0].kind == "missing"
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        ("[Errno 27] File too large", "; no file can be written here: keep it in memory"),
+        (
+            "[Errno 2] No usable temporary directory found in ['/tmp']",
+            "; no file can be written here: keep it in memory",
+        ),
+        ("[Errno 2] No such file or directory: 'data.csv'", ""),
+    ],
+)
+def test_files_cannot_be_written(message, advice):
+    payload = packing.text("OSError") + packing.text(message) + packing.text("") + b"\0\0\0"
+    result, _ = run(exchange(answers(1, kind=Kind.RAISED, payload=payload)), calls=[call("f1")])
+    assert result.outcomes[0].text == f"OSError: {message}{advice}"
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff" * 10, packing.text("E")])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
 from grader import judge
+from grader.errors import GraderFault
 from grader.values import Call, Outcome, Part, Submission, Verdict
 
 PART = Part("a4", "dy_dyprev", "title", "∂y_l/∂y_{l-1}", "n_l × n_{l-1}")
@@ -101,6 +102,34 @@ def test_what_is_no_array_of_numbers(text, said):
     assert said in found.message
 
 
+def test_an_array_of_objects_is_told_what_to_become():
+    outcome = Outcome("wrong_type", "an array of dtype object", shape=(2, 3))
+    assert judge.judge(CALL, outcome, REFERENCE, TOLERANCE).message.endswith("of dtype object; give it dtype float")
+
+
+def test_objects_are_told_what_to_become():
+    outcome = Outcome("wrong_type", "an array of Fraction objects", shape=(2, 3))
+    found = judge.judge(CALL, outcome, REFERENCE, TOLERANCE)
+    assert found.message.endswith("yours was an array of Fraction objects; make each of its entries a float")
+
+
+def test_a_right_answer_too_large_for_the_walls_is_our_fault():
+    with pytest.raises(GraderFault, match="larger than the walls let through"):
+        judge.judge(CALL, Outcome("value", shape=(2, 3)), REFERENCE, TOLERANCE)
+
+
+@given(st.binary(max_size=400))
+def test_any_answer_is_judged_without_a_word_from_numpy(payload):
+    """Whatever numbers come back, the judge warns of nothing: warnings are errors here."""
+    answer = np.frombuffer(payload[: len(payload) // 8 * 8])
+    for shape in ((len(answer),), (1, len(answer))):
+        outcome = Outcome("value", value=answer.reshape(shape), shape=shape, visited={4: answer.astype(complex)})
+        for reference in (REFERENCE, np.ones((1, max(1, len(answer))))):
+            found = judge.judge(CALL, outcome, reference, TOLERANCE)
+            judge.used_finite_differences([(CALL, outcome, found)])
+            judge.differs(outcome, Outcome("value", value=answer[::-1].reshape(shape), shape=shape))
+
+
 def test_a_type_is_wrong_even_where_its_shape_fits():
     outcome = Outcome("wrong_type", "an ndarray of dtype object", shape=(2, 3))
     assert judge.judge(CALL, outcome, REFERENCE, TOLERANCE).kind == "wrong_type"
@@ -165,12 +194,11 @@ def test_an_exception_keeps_its_traceback():
 
 
 def test_writing_into_inputs_is_explained():
-    outcome = Outcome("raised", "ValueError: assignment destination is read-only")
-    assert (
-        "inputs may not be changed in place: change a copy" in judge.judge(CALL, outcome, REFERENCE, TOLERANCE).message
-    )
-    assert judge.touched_inputs([value(1), outcome])
-    assert not judge.touched_inputs([value(1), Outcome("raised", "ValueError: x"), Outcome("missing", "read-only")])
+    outcome = Outcome("raised", "ValueError: assignment destination is read-only", mutates_inputs=True)
+    own = Outcome("raised", "ValueError: assignment destination is read-only")
+    advice = "inputs may not be changed in place: change a copy"
+    assert advice in judge.judge(CALL, outcome, REFERENCE, TOLERANCE).message
+    assert advice not in judge.judge(CALL, own, REFERENCE, TOLERANCE).message
 
 
 @pytest.mark.parametrize("kind", ["timeout", "memory", "crash", "exit", "forbidden", "output", "protocol"])
@@ -187,18 +215,23 @@ def test_a_missing_function_is_missing_everywhere():
 
 
 def test_a_criterion_is_right_where_every_call_is():
-    found = judge.decide([Verdict("right", "right", 1e-16), Verdict("right", "right", 3e-16)])
+    found = judge.decide([Verdict("right", "right", 1e-16), Verdict("right", "right", 3e-16)], 2)
     assert (found.kind, found.message, found.error) == ("right", "right in all 2 calls", 3e-16)
 
 
 def test_a_criterion_fails_by_its_first_failing_call():
     right, wrong = Verdict("right", "right", 0.0), Verdict("wrong", "off", 0.5)
-    found = judge.decide([right, Verdict("wrong_shape", "shape"), wrong, right])
+    found = judge.decide([right, Verdict("wrong_shape", "shape"), wrong, right], 4)
     assert (found.kind, found.message) == ("wrong_shape", "shape; 2 of 4 calls right")
 
 
+def test_a_call_made_again_is_not_counted():
+    right, wrong = Verdict("right", "right", 0.0), Verdict("wrong", "off", 0.5)
+    assert judge.decide([right, right, wrong], 2).message == "off; 1 of 2 calls right"
+
+
 def test_what_kills_a_call_counts_no_others():
-    assert judge.decide([Verdict("right", "right", 0.0), Verdict("timeout", "too slow")]).message == "too slow"
+    assert judge.decide([Verdict("right", "right", 0.0), Verdict("timeout", "too slow")], 9).message == "too slow"
 
 
 # A file that cannot be loaded.
@@ -234,32 +267,38 @@ def answered(errors, visited, call=CALL):
     return [(call, value([1.0], visited=visited), Verdict("right", "right", error)) for error in errors]
 
 
+STEPPED = [0.5, 0.5 + 1e-6, -1.0 + 1e-6, -1.0 - 1e-6]
+
+
 def test_differences_show_by_their_error_and_by_where_they_call():
-    off, on = [0.5 + 1e-6], [0.5, -1.0]
-    assert judge.used_finite_differences(answered([1e-9, 1e-9, 0], off))
-    assert not judge.used_finite_differences(answered([1e-9], on))  # honest single precision
-    assert not judge.used_finite_differences(answered([1e-15], off))  # a complex step, or a curious student
-    assert not judge.used_finite_differences(answered([0.5], off))  # wrong anyway
-    assert not judge.used_finite_differences(answered([1e-9], off, OUTPUT_CALL))  # nothing to call there
+    assert judge.used_finite_differences(answered([1e-9, 1e-9, 0], STEPPED))
+    assert not judge.used_finite_differences(answered([1e-9], [0.5, -1.0]))  # honest single precision
+    assert not judge.used_finite_differences(answered([1e-9], [0.5 + 1e-8, -1.0 + 1e-8]))  # honest mixed precision
+    assert not judge.used_finite_differences(answered([1e-9], [0.5, -1.0, -1.0 + 1e-3, 2.0]))  # one curious call
+    assert not judge.used_finite_differences(answered([1e-15], STEPPED))  # a complex step, or a curious student
+    assert not judge.used_finite_differences(answered([0.5], STEPPED))  # wrong anyway
+    assert not judge.used_finite_differences(answered([1e-9], STEPPED, OUTPUT_CALL))  # nothing to call there
     assert not judge.used_finite_differences([(CALL, Outcome("raised", "x"), Verdict("exception", "x"))])
 
 
 @pytest.mark.parametrize(
-    ("points", "strayed"),
+    ("points", "counted"),
     [
-        ([0.5], False),
-        ([0.5 + 1e-15], False),
-        ([0.5 + 1e-8], True),
-        ([0.5 + 1e-6], True),
-        ([0.5 + 1e-30j], False),
-        ([float(np.float32(0.5000001))], False),
-        ([float(np.float32(0.51))], True),
-        ([np.nan], False),
-        ([], False),
+        ([], (0, 0)),
+        ([np.nan, np.inf], (0, 0)),
+        ([0.5], (0, 1)),
+        ([0.5, -1.0, 2.0], (0, 3)),
+        ([0.5, 0.5 + 1e-15], (0, 1)),
+        ([0.5, 0.5 + 1e-8], (1, 1)),
+        ([0.5 - 1e-3, 0.5 + 1e-3], (1, 1)),
+        ([0.5, 0.5 + 1e-30j], (0, 1)),
+        ([0.5, float(np.float32(0.5000001))], (0, 1)),
+        ([0.5, float(np.float32(0.51))], (1, 1)),
+        ([1e300], (0, 1)),
     ],
 )
-def test_where_a_formula_would_not_call(points, strayed):
-    assert judge.strays(np.array(points, complex), CALL.sites) is strayed
+def test_sites_stepped_around_and_visited(points, counted):
+    assert judge.steps(np.array(points, complex), CALL.sites) == counted
 
 
 @pytest.mark.parametrize(
@@ -274,6 +313,9 @@ def test_where_a_formula_would_not_call(points, strayed):
         (value([]), value([]), False),
         (Outcome("raised", "a"), Outcome("raised", "b"), False),
         (value([1.0]), Outcome("raised", "b"), True),
+        (value([1.0]), Outcome("timeout", "b"), False),
+        (Outcome("crash"), value([1.0]), False),
+        (value([1e308]), value([-1e308]), True),
     ],
 )
 def test_the_same_call_twice(first, second, differing):

@@ -97,12 +97,12 @@ grace_minutes = 15
          "title, assignment, criteria, comparison, limits, partial_credit, late; remove it"),
         (("points = 1", "points = -1"), "/mini.toml:9: criteria[0].points: found -1; expected greater than or equal to 0"),
         (("points = 1", "points = \"1\""), "/mini.toml:9: criteria[0].points: found '1'; expected a number, without quotes"),
-        (("points = 1", "points = true"), "criteria[0].points: found True; expected a number, without quotes"),
-        (("points = 1", "points = nan"), "criteria[0].points: found NaN; expected a finite number"),
+        (("points = 1", "points = true"), "criteria[0].points: found true; expected a number, without quotes"),
+        (("points = 1", "points = nan"), "criteria[0].points: found nan; expected a finite number"),
         (("points = 1", ""), "/mini.toml:5: criteria[0].points: found nothing; expected this key (Points when every "
          "answer is right); add it"),
         (("title = \"First\"", "title = 3"), "/mini.toml:7: criteria[0].title: found 3; expected a string; change it"),
-        (("title = \"First\"", "title = \"\""), "criteria[0].title: found ''; expected "),
+        (("title = \"First\"", "title = \"\""), "criteria[0].title: found ''; expected some text; change it"),
         (("id = \"mini\"\n", ""), "/mini.toml: id: found nothing; expected this key (Its name in reports); add it"),
     ],
 )  # fmt: skip
@@ -120,7 +120,7 @@ def test_a_mistake_is_told_with_file_line_key_found_and_expected(tmp_path, chang
         ("[partial_credit]\nenabled = 1", "partial_credit.enabled: found 1; expected a boolean"),
         ("[late]\ndeadline = 2026-10-11T23:59:00\npercent_per_day = 1", "/mini.toml:11: late.deadline: found "),
         ("[late]\ndeadline = 2026-10-11T23:59:00\npercent_per_day = 1", "a date and time with its zone"),
-        ("[late]\ndeadline = \"tomorrow\"\npercent_per_day = 1", "late.deadline: found 'tomorrow'; expected a datetime"),
+        ("[late]\ndeadline = \"tomorrow\"\npercent_per_day = 1", "late.deadline: found 'tomorrow'; expected a date and time with its zone, without quotes, such as 2026-10-11T23:59:00+09:00"),
         ("[late]\npercent_per_day = 1", "/mini.toml:10: late.deadline: found nothing; expected this key (With its time zone)"),
     ],
 )  # fmt: skip
@@ -134,7 +134,7 @@ def test_all_mistakes_are_told_at_once(tmp_path):
 
 
 def test_criteria_must_be_there(tmp_path):
-    assert "criteria: found []; expected at least one criterion" in refusal(
+    assert "criteria: found a list; expected at least one criterion" in refusal(
         tmp_path, GOOD.split("[[")[0].replace('id = "mini"', 'id = "m"\ncriteria = []')
     )
     assert "criteria: found 3; expected a list of tables" in refusal(
@@ -157,6 +157,47 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path):
     assert refusal(tmp_path, GOOD + "x = = 1").startswith("/mini.toml:10: it is not TOML: Invalid value")
     assert "/mini.toml: it is not TOML: " in refusal(tmp_path, GOOD + 'x = "abc')
     assert refusal(tmp_path, b"a = 1\nb = '\xff'").startswith("/mini.toml:2: found bytes that are not UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("points = 1", "points = 0.005"), "points: found 0.005; expected no more than 2 decimal places"),
+        (("points = 1", "points = 1e30"), "points: found 1e+30; expected less than or equal to 1000000"),
+        (
+            ("[[", "limits.call_seconds = 1e12\n[["),
+            ":5: limits.call_seconds: found 1e+12; expected less than or equal to 86400",
+        ),
+        (
+            ("[[", "[limits]\nmemory_mib = 1e20\n[["),
+            ":6: limits.memory_mib: found 1e+20; expected less than or equal to",
+        ),
+        (
+            ("[[", "[late]\npercent_per_day = 1\ndeadline = 2026-10-11\n[["),
+            ":7: late.deadline: found 2026-10-11; expected a date",
+        ),
+        (
+            ("[[", "[late]\npercent_per_day = 1\ndeadline = 12:00:00\n[["),
+            ":7: late.deadline: found 12:00:00; expected a date",
+        ),
+    ],
+)
+def test_a_number_that_nobody_means_is_refused(tmp_path, change, said):
+    assert said in refusal(tmp_path, GOOD.replace(*change))
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path):
+    assert read(tmp_path, b"\xef\xbb\xbf" + GOOD.encode()).id == "mini"
+
+
+def test_what_is_nested_without_end_is_refused(tmp_path):
+    assert "nested too deep" in refusal(tmp_path, "x = " + "[" * 5000)
+
+
+def test_a_folder_is_no_rubric(tmp_path):
+    (tmp_path / "x.toml").mkdir()
+    with pytest.raises(UsageError, match="it is no file; expected a TOML file"):
+        rubric.read(tmp_path / "x.toml")
 
 
 def test_a_rubric_that_is_not_there(tmp_path):

@@ -71,25 +71,33 @@ def test_a_machine_without_python_is_told_so(tmp_path):
     copy = clone(tmp_path)
     tools = tmp_path / "tools"
     tools.mkdir()
-    for tool in ("sh", "dirname", "cat", "mkdir", "rm", "sleep"):
+    for tool in ("sh", "dirname", "cat", "rm"):
         (tools / tool).symlink_to(shutil.which(tool))
     ran = run("./grade.sh", "--version", cwd=copy, PATH=str(tools))
     assert ran.returncode == 3
     assert "no Python found; expected Python 3.11 or later as python3; install it and try again" in ran.stderr
     assert ran.stdout == ""
-    assert not (copy / ".venv.lock").exists()
 
 
-def test_a_lock_of_a_dead_set_up_is_no_obstacle(tmp_path):
+def test_a_link_to_the_script_finds_its_way_home(tmp_path):
+    (tmp_path / "grade").symlink_to(ROOT / "grade.sh")
+    (tmp_path / "again").symlink_to("grade")
+    ran = run(tmp_path / "again", "--version", cwd=tmp_path)
+    assert ran.stdout.startswith("grade "), ran.stderr
+
+
+def test_a_module_of_the_caller_s_takes_no_other_s_place(tmp_path):
+    (tmp_path / "random.py").write_text("raise SystemExit('mine')")
+    ran = run(ROOT / "grade.sh", "rubric", "check", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_set_up_that_fails_exits_with_3(tmp_path):
     copy = clone(tmp_path)
-    (copy / ".venv.lock").mkdir()
-    dead = subprocess.Popen([sys.executable, "-c", "pass"])
-    dead.wait()
-    (copy / ".venv.lock" / "pid").write_text(str(dead.pid))
-    (copy / "tools").mkdir()
-    for tool in ("sh", "dirname", "cat", "mkdir", "rm", "sleep"):
-        (copy / "tools" / tool).symlink_to(shutil.which(tool))
-    assert "no Python found" in run("./grade.sh", "--version", cwd=copy, PATH=str(copy / "tools")).stderr
+    (copy / "constraints.txt").write_text("numpy==0.0.0\n")
+    ran = run("./grade.sh", "--version", cwd=copy, PIP_NO_INDEX="1", PIP_FIND_LINKS="", UV_OFFLINE="1")
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert "the environment could not be made; expected a package registry within reach" in ran.stderr
 
 
 def test_every_dependency_is_pinned():

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from grader import formula
 from grader.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -96,8 +97,9 @@ def load(name: str, beside: Path | None = None) -> Assignment:
 
 
 def version(assignment: Assignment) -> str:
-    """A fingerprint of the assignment's own text: another text may grade differently."""
-    return hashlib.sha256(Path(assignment.__file__).read_bytes()).hexdigest()[:16]
+    """A fingerprint of the assignment's text, and of how formulas are evaluated: another may grade differently."""
+    texts = (Path(file).read_bytes() for file in (assignment.__file__, formula.__file__))
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
 
 def _from_file(path: Path) -> Assignment:

@@ -190,7 +190,8 @@ def calls(net: Network) -> Iterator[Call]:
     for part_id, l in _parts(net.L):
         before, here = net.widths[l - 1 : l + 1]
         place = f"l = {l}, widths {'-'.join(map(str, net.widths))}"
-        scale = f"a layer of {here} unit{'s'[: here > 1]} after one of {before}"
+        units = "1 unit" if here == 1 else f"{here} units"
+        scale = f"a layer of {units} after one of {before}"
         yield Call(_PART[part_id], (l, *arguments), place, scale, sites if l < net.L else None)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from grader.report import CriterionReport, Report
 
+MOST_LINES = 40  # of what a file printed: the score must not scroll away
+
 FLAGS = {
     "finite_differences": "found by finite differences, not by a formula",
     "nondeterministic": "the same call gave two different answers",
@@ -45,7 +47,7 @@ def _blocks(report: Report) -> Iterator[RenderableType]:
                 criterion.traceback,
             )
     if report.stdout.strip():
-        yield _block("What the file printed", report.stdout)
+        yield _block("What the file printed", _start_of(report.stdout))
     facts = ("seed", report.seed), ("sandbox", report.sandbox.backend), ("grader", report.grader_version)
     yield Text(" · ".join(f"{name} {fact}" for name, fact in facts) + f" · {report.seconds:.2f} s", style="dim")
 
@@ -55,7 +57,8 @@ def _headline(report: Report) -> Text:
     score = Text(
         f"{_plain(report.points)} of {_plain(report.max_points)} points", style="bold green" if full else "bold"
     )
-    return Text.assemble((report.submission.name, "bold"), ": ", score)
+    whose = f" ({report.student})" if report.student else ""
+    return Text.assemble((report.submission.name.replace("\n", " "), "bold"), whose, ": ", score)
 
 
 def _notes(report: Report) -> Iterator[Text]:
@@ -88,6 +91,12 @@ def _what(criterion: CriterionReport) -> Text:
     for flag in criterion.flags:
         text.append(f"\nnote: {FLAGS[flag]}", style="yellow")
     return text
+
+
+def _start_of(text: str) -> str:
+    lines = text.splitlines()
+    left = len(lines) - MOST_LINES
+    return "\n".join(lines[:MOST_LINES]) + (f"\n[{left} more lines; --json has them]" if left > 0 else "")
 
 
 def _block(title: str, body: str) -> RenderableType:

@@ -153,6 +153,8 @@ class _Conversation:
                     for key, _ in self._selector.select(max(0.0, self._deadline - monotonic())):
                         key.data()
                     if monotonic() >= self._deadline:
+                        self._receive()  # what came while this process was not running is in time
+                    if monotonic() >= self._deadline:
                         self._expire()
         except _Stop as stop:
             seconds = monotonic() - self._since

@@ -11,7 +11,7 @@ import linecache
 import os
 import sys
 import traceback
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib.util import decode_source
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +33,19 @@ LONGEST_TEXT = 8 * 2**10
 
 
 def serve(request: int, response: int, confine: Callable[[int, float], None]) -> None:
-    """Read everything, confine this process, load the source, answer every call."""
+    """Read everything, confine this process, load the source, answer every call, and end."""
     bounds, source, plans, nonce = _read(request)
     os.close(request)
     confine(*LIMITS.unpack(bounds))
-    for sequence, (kind, payload) in enumerate(_answers(source, plans)):
-        for stream in (sys.stdout, sys.stderr):
-            _flush(stream)
-        write_all(response, encode(kind, sequence, nonce, payload))
+    try:
+        for sequence, (kind, payload) in enumerate(_answers(source, plans)):
+            for stream in (sys.stdout, sys.stderr):
+                _flush(stream)
+            write_all(response, encode(kind, sequence, nonce, payload))
+    except BaseException as error:  # a student can wreck this very code, or close the pipe it answers through
+        os.write(2, f"(the process that ran this file broke: {type(error).__name__})\n".encode())
+        os._exit(1)
+    os._exit(0)
 
 
 def _read(request: int) -> tuple[bytes, Cursor, list[Plan], int]:
@@ -106,45 +111,65 @@ def _call(function: Any, arguments: list[Callable[[], Any]], name: str) -> tuple
         values = [make() for make in arguments]
         for position, value in enumerate(values):
             if isinstance(value, Formula):
-                values[position] = recorders[position] = Recorder(value)
-        kind, payload = _numeric(function(*(_plain(value) for value in values)))
+                recorders[position] = Recorder(value)
+                values[position] = _recorded(recorders[position])
+        kind, payload = _numeric(function(*values))
     except BaseException as error:
-        return Kind.RAISED, _raised(error, name)
+        return Kind.RAISED, _raised(error, name, _writes_inputs(error, function, arguments))
     return kind, payload + _visits(recorders) if kind is Kind.VALUE else payload
 
 
+def _writes_inputs(error: BaseException, function: Any, arguments: list[Callable[[], Any]]) -> bool:
+    """Whether a call failed on a read-only array that was its input: given a copy, does it change it?"""
+    if not isinstance(error, ValueError) or "read-only" not in str(error):
+        return False
+    given = [_writable(make()) for make in arguments]
+    with suppress(BaseException), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        function(*given)
+    return any(_changed(value, make()) for value, make in zip(given, arguments, strict=True))
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _changed(value: Any, original: Any) -> bool:
+    if isinstance(original, list):
+        return any(_changed(item, before) for item, before in zip(value, original, strict=False))
+    return isinstance(original, np.ndarray) and not np.array_equal(value, original)
+
+
 class Recorder:
-    """Remembers the points at which a formula is called."""
+    """Remembers the different points at which a formula is called."""
 
     def __init__(self, formula: Formula) -> None:
         self.formula = formula
-        self.points: list[Any] = []
-        self.room = MOST_VISITS
+        self.points: dict[complex, None] = {}
 
-    def __call__(self, z: Any) -> Any:
-        if self.room > 0:
-            self._remember(z)
-        return self.formula(z)
-
-    def _remember(self, z: Any) -> None:
-        try:
-            flat = np.array(z, np.complex128).reshape(-1)[: self.room]
-        except (TypeError, ValueError):
-            return  # not numbers: the formula will say so
-        self.room -= flat.size
-        self.points.append(flat)
+    def remember(self, z: Any) -> None:
+        with suppress(TypeError, ValueError):  # not numbers: the formula will say so
+            for point in np.array(z, np.complex128).reshape(-1)[:MOST_VISITS].tolist():
+                if len(self.points) < MOST_VISITS:
+                    self.points[point] = None
 
 
-def _plain(value: Any) -> Any:
-    """A formula as the plain function a student expects."""
-    return value.__call__ if isinstance(value, Recorder) else value
+def _recorded(recorder: Recorder) -> Callable[[Any], Any]:
+    """The formula as the plain function a student expects."""
+
+    def function(z: Any) -> Any:
+        recorder.remember(z)
+        return recorder.formula(z)
+
+    return function
 
 
 def _visits(recorders: dict[int, Recorder]) -> bytes:
     packed = bytes([len(recorders)])
     for position, recorder in recorders.items():
-        points = np.concatenate([np.zeros(0, np.complex128), *recorder.points])
-        packed += bytes([position]) + packing.array(1, points.shape, points.astype("<c16").tobytes())
+        points = np.array(list(recorder.points), packing.DTYPES[1])
+        packed += bytes([position]) + packing.array(1, points.shape, points.tobytes())
     return packed
 
 
@@ -152,6 +177,8 @@ def _numeric(result: Any) -> tuple[Kind, bytes]:
     """A result as an array of float64 or complex128; lists, matrices, sparse matrices and ints are welcome."""
     if result is None:
         return Kind.BAD_TYPE, packing.text("None") + b"\0"
+    if hasattr(result, "cr_frame"):  # a coroutine, closed lest Python warn about it in our name
+        result.close()
     if callable(dense := getattr(result, "toarray", None)):  # scipy.sparse and its like
         result = dense()
     try:
@@ -159,14 +186,21 @@ def _numeric(result: Any) -> tuple[Kind, bytes]:
     except ValueError:  # lists of unequal length
         return Kind.BAD_TYPE, packing.text(f"a ragged {_type_name(result)}") + b"\0"
     if array.dtype.kind not in "biufc":
-        described = f"an array of dtype {array.dtype}" if array.ndim else _type_name(result)
-        return Kind.BAD_TYPE, packing.text(described) + _shape(array)
+        return Kind.BAD_TYPE, packing.text(_described(result, array)) + _shape(array)
     code = int(array.dtype.kind == "c")
     if array.size * (8 << code) > LARGEST_ANSWER_BYTES:
         return Kind.TOO_LARGE, packing.dimensions(array.shape)
     with np.errstate(all="ignore"):
         raw = array.astype(packing.DTYPES[code]).tobytes()
     return Kind.VALUE, packing.array(code, array.shape, raw)
+
+
+def _described(result: Any, array: Any) -> str:
+    if not array.ndim:
+        return _type_name(result)
+    if array.dtype.kind != "O" or not array.size or isinstance(array.flat[0], float | int):
+        return f"an array of dtype {array.dtype}"
+    return f"an array of {_type_name(array.flat[0])} objects"
 
 
 def _shape(array: Any) -> bytes:
@@ -177,21 +211,18 @@ def _type_name(value: Any) -> str:
     return str(type(value).__name__)
 
 
-def _raised(error: BaseException, name: str) -> bytes:
-    """Type, message, traceback, family, and whether it was the call itself that did not fit the function."""
+def _raised(error: BaseException, name: str, writes_inputs: bool = False) -> bytes:
+    """Type, message, traceback, family, and two signs: a call that did not fit, a write into an input."""
     try:
-        message = str(error)
-    except BaseException:
-        message = "(its message could not be printed)"
-    try:
+        message = str(error)[:LONGEST_TEXT]
         trace = traceback.TracebackException.from_exception(error)
         frames = _cut(trace, name)
-        told = "".join(trace.format() if frames else trace.format_exception_only())
+        told = "".join(trace.format() if frames else trace.format_exception_only())[-LONGEST_TEXT:]
     except BaseException:
-        frames, told = 1, ""
-    at_the_call = frames == 0 and isinstance(error, TypeError)
-    texts = (type(error).__name__, message[:LONGEST_TEXT], told[-LONGEST_TEXT:])
-    return b"".join(map(packing.text, texts)) + bytes([_family(error), at_the_call])
+        message, frames, told = "(its message could not be printed)", 1, ""
+    misfit = frames == 0 and isinstance(error, TypeError) and "argument" in message
+    texts = b"".join(map(packing.text, (_type_name(error), message, told)))
+    return texts + bytes([_family(error), misfit, writes_inputs])
 
 
 def _family(error: BaseException) -> int:

@@ -1,7 +1,7 @@
 """Values inside a frame: numbers, texts, arrays. No pickle, no .npy, no length that is not checked first.
 
     text    length u32, UTF-8
-    array   code u8 (0 float64, 1 complex128), dimensions u8, each u32, raw little-endian entries
+    array   code u8 (0 float64, 1 complex128), dimensions u8, each u64, raw little-endian entries
 
 Arrays are packed and unpacked as (code, shape, raw bytes), so that this needs no numpy: engine and
 harness turn them into arrays, each on its own side of the walls.
@@ -13,10 +13,11 @@ import math
 import struct
 
 DTYPES = ("<f8", "<c16")
-MOST_DIMENSIONS = 8
+MOST_DIMENSIONS = 64  # numpy's own limit
 RAISED_OTHER, RAISED_MEMORY, RAISED_EXIT = range(3)  # families of exceptions
 _ITEM_BYTES = (8, 16)
 _U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
 _F64 = struct.Struct("<d")
 _I64 = struct.Struct("<q")
 
@@ -47,7 +48,7 @@ def array(code: int, shape: tuple[int, ...], raw: bytes) -> bytes:
 
 
 def dimensions(shape: tuple[int, ...]) -> bytes:
-    return bytes([len(shape)]) + b"".join(map(u32, shape))
+    return bytes([len(shape)]) + b"".join(map(_U64.pack, shape))
 
 
 class Cursor:
@@ -83,7 +84,7 @@ class Cursor:
         count = self.u8()
         if count > MOST_DIMENSIONS:
             raise Malformed(f"{count} dimensions")
-        return tuple(self.u32() for _ in range(count))
+        return tuple(int(_U64.unpack(self.take(8))[0]) for _ in range(count))
 
     def array(self) -> tuple[int, tuple[int, ...], bytes]:
         """Code, shape and raw entries; the shape is checked against the length before memory is taken."""

@@ -1,9 +1,9 @@
 """The weakest backend: a fresh interpreter a submission. It contains accidents, not attacks.
 
-What it has: an isolated interpreter that cannot import the grader, a clean environment, an empty
-working directory, resource limits, and a session of its own that is killed whole at the end. What it
-has not: the student's code can still read files, open sockets and see other processes of its user.
-It works wherever there are POSIX processes.
+What it has: an isolated interpreter that holds no answer, a clean environment, an empty working
+directory, resource limits, and a process group of its own that is killed whole at the end. What it has
+not: the student's code can still read files, the grader's own among them, open sockets, see other
+processes of its user, and start one that leaves the group. It works wherever there are POSIX processes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from grader.sandbox.exchange import Exchange, Request
     from grader.values import Limits
 
-# The child is told where the grader and numpy are. Once the harness is imported, the grader is out of
-# reach of an import statement.
+# The child is told where the grader and numpy are. Once the harness is imported, no plain import statement
+# reaches the grader.
 _PROGRAM = """
-import gc, os, sys
+import builtins, gc, os, sys
 gc.disable()
 request, response = os.dup(0), os.dup(1)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -45,11 +45,11 @@ for name in [name for name in sys.modules if name.partition('.')[0] == 'grader']
     del sys.modules[name]
 sys.modules['grader'] = None
 sys.argv[1:] = []
+builtins.exit = builtins.quit = sys.exit
 gc.freeze()
 gc.enable()
 harness.open_output(1)
 harness.serve(request, response, rlimits.confine)
-os._exit(0)
 """
 
 
@@ -98,18 +98,18 @@ class _Process:
     """One child: its pipes, its working directory, its end."""
 
     def __init__(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="submission-"))
-        self._directory.chmod(0o500)
-        self._popen = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _PROGRAM, *_import_paths()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd=self._directory,
-            env=_environment(str(self._directory)),
-            start_new_session=True,
-        )
+        paths = _import_paths()
+        try:
+            # two folders: the child may do to the inner one what it likes, the outer one stays ours
+            self._directory = Path(tempfile.mkdtemp(prefix="submission-"))
+        except OSError as error:
+            raise _unstartable(error) from None
+        try:
+            (self._directory / "work").mkdir(0o500)
+            self._popen = _popen(self._directory / "work", paths)
+        except OSError as error:
+            _remove(self._directory)
+            raise _unstartable(error) from None
         assert self._popen.stdin and self._popen.stdout and self._popen.stderr  # three pipes were asked for
         self.request = self._popen.stdin.fileno()
         self.response = self._popen.stdout.fileno()
@@ -150,8 +150,35 @@ class _Process:
         for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
             if pipe is not None:
                 pipe.close()
-        self._directory.chmod(0o700)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        _remove(self._directory)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a folder whatever became of what is in it; links are removed and not followed."""
+    for folder, _, _ in os.walk(directory):
+        with suppress(OSError):
+            Path(folder).chmod(0o700)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _unstartable(error: OSError) -> GraderFault:
+    return GraderFault(
+        f"sandbox 'unconfined': a child cannot be started ({error.strerror or error}); expected a machine with "
+        "processes, files and space to spare; free some and try again"
+    )
+
+
+def _popen(directory: Path, paths: tuple[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _PROGRAM, *paths],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        cwd=directory,
+        env=_environment(str(directory)),
+        start_new_session=True,
+    )
 
 
 def _import_paths() -> tuple[str, str]:
