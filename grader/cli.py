@@ -11,7 +11,9 @@ import stat
 import sys
 from contextlib import closing, nullcontext
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -128,6 +130,8 @@ def submit(
     submission = Submission(file.name, _read(file), student, time)
     loaded, assignment = _load(rubric)
     number = settings.seed_for(submission.sha256) if seed is None else seed
+    if not as_json:
+        Thread(target=import_module, args=["grader.render.terminal"]).start()  # while the child works, we would wait
     with _sandbox(context.obj, sandbox) as walls:
         report = grading.grade(submission, assignment, loaded, seed=number, sandbox=walls)
     seen = report.seen_by(audience or ("instructor" if as_json else "student"))

@@ -8,8 +8,7 @@ child. It knows neither answers nor points, and trusts nothing that comes back.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
 LONGEST_NAME = 100
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """What became of a submission's calls.
 
     `outcomes` has the position of each call that was made, or died. `unloaded` is set where the

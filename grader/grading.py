@@ -6,7 +6,6 @@ not its business.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -55,7 +54,7 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
         points=sum((criterion.points for criterion in criteria), Decimal(0)),
         max_points=sum((criterion.max_points for criterion in criteria), Decimal(0)),
         status="unreadable" if run.unloaded else "graded",
-        late=LateReport(**asdict(lateness)) if lateness else None,
+        late=LateReport(**lateness._asdict()) if lateness else None,
         audience="instructor",
         criteria=criteria,
         stdout=run.output,

@@ -151,17 +151,25 @@ def used_finite_differences(answered: Iterable[tuple[Call, Outcome, Verdict]]) -
     called at several points around one site, where a formula calls once and there. Either alone would
     also tell of honest work in single precision, or miss a map that is linear.
     """
+    answered = list(answered)
+    low, high = FINITE_DIFFERENCE_ERRORS
+    if not any(low < np.median(errors) < high for errors in _errors_by_part(answered)):
+        return False
+    counts = [
+        steps(points, call.sites)
+        for call, outcome, _ in answered
+        if call.sites is not None
+        for points in outcome.visited.values()
+    ]
+    return sum(around for around, _ in counts) > sum(visited for _, visited in counts) / 2
+
+
+def _errors_by_part(answered: Iterable[tuple[Call, Outcome, Verdict]]) -> Iterable[list[float]]:
     errors: dict[str, list[float]] = {}
-    around, visited = 0, 0
-    for call, outcome, verdict in answered:
+    for call, _, verdict in answered:
         if verdict.error is not None:
             errors.setdefault(call.part.id, []).append(verdict.error)
-        if call.sites is not None:
-            counts = [steps(points, call.sites) for points in outcome.visited.values()]
-            around += sum(count[0] for count in counts)
-            visited += sum(count[1] for count in counts)
-    low, high = FINITE_DIFFERENCE_ERRORS
-    return around > visited / 2 and any(low < np.median(of_part) < high for of_part in errors.values())
+    return errors.values()
 
 
 def steps(points: Any, sites: Array) -> tuple[int, int]:

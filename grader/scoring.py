@@ -7,9 +7,8 @@ it may lose, and the total is the sum of the rounded ones.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,16 +21,14 @@ HUNDREDTH = Decimal("0.01")
 DAY_SECONDS = 86_400
 
 
-@dataclass(frozen=True)
-class Credit:
+class Credit(NamedTuple):
     """A fraction of a criterion given though it is not right, and the misconception that earned it."""
 
     slug: str
     fraction: Decimal
 
 
-@dataclass(frozen=True)
-class Lateness:
+class Lateness(NamedTuple):
     """By how much a submission is late, and the percentage of its points that this costs."""
 
     by_seconds: int

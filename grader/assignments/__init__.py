@@ -11,9 +11,8 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from grader import formula
 from grader.errors import UsageError, nearest
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     Entries = Callable[..., Any]  # (name, *shape) -> array
 
 
-@dataclass(frozen=True)
-class Derivative:
+class Derivative(NamedTuple):
     """One reference and what it is the derivative of, for `grade verify`.
 
     `primal` maps the flat `variable` to the flat dependent quantity, for floats, complex numbers

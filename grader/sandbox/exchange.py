@@ -7,14 +7,12 @@ a `Child`, three pipe ends with a way to kill and a way to reap.
 from __future__ import annotations
 
 import os
-import secrets
 import selectors
 import signal
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from grader.errors import GraderFault
 from grader.sandbox.wire import ANSWERS, LIMITS, FrameReader, Kind, ProtocolViolation, encode
@@ -43,8 +41,7 @@ class Fate(StrEnum):
     PROTOCOL = "protocol"
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One frame for the child, how many answers it asks for, and how long all of them may take."""
 
     payload: bytes
@@ -52,8 +49,7 @@ class Request:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """One frame from the child, the seconds it took to come, and the bytes printed by then."""
 
     frame: Frame
@@ -61,8 +57,7 @@ class Answer:
     printed: int
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(NamedTuple):
     """What came back. `loaded` is None when the source was never loaded, or died on the way.
 
     When the fate is not DONE, the call after the last answer is the one that died, and `detail`
@@ -79,8 +74,7 @@ class Exchange:
     printed: int
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a child ended: its exit status (negative for a signal) and the CPU seconds it had used."""
 
     status: int
@@ -123,7 +117,7 @@ class _Stop(Exception):
 
 class _Conversation:
     def __init__(self, child: Child, source: bytes, requests: Sequence[Request], limits: Limits) -> None:
-        nonce = secrets.randbits(64)
+        nonce = int.from_bytes(os.urandom(8), "little")
         bounds = LIMITS.pack(limits.memory_bytes, limits.submission_seconds)
         frames = [
             (Kind.LIMITS, bounds),

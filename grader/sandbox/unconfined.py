@@ -128,11 +128,12 @@ class _Process:
                 os.killpg(self._popen.pid, signal.SIGKILL)
 
     def reap(self, seconds: float) -> Ending | None:
-        until = monotonic() + seconds
+        until, pause = monotonic() + seconds, 0.0001
         while self._ending is None and not self._collect():
             if monotonic() >= until:
                 return None
-            sleep(0.001)
+            sleep(pause)
+            pause = min(2 * pause, 0.01)
         return self._ending
 
     def _collect(self) -> bool:
