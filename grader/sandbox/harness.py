@@ -6,6 +6,7 @@ shares this process and may wreck all of it, so the other side trusts nothing th
 
 from __future__ import annotations
 
+import inspect
 import io
 import linecache
 import os
@@ -39,8 +40,7 @@ def serve(request: int, response: int, confine: Callable[[int, float], None]) ->
     confine(*LIMITS.unpack(bounds))
     try:
         for sequence, (kind, payload) in enumerate(_answers(source, plans)):
-            for stream in (sys.stdout, sys.stderr):
-                _flush(stream)
+            _flush()
             write_all(response, encode(kind, sequence, nonce, payload))
     except BaseException as error:  # a student can wreck this very code, or close the pipe it answers through
         os.write(2, f"(the process that ran this file broke: {type(error).__name__})\n".encode())
@@ -62,9 +62,10 @@ def _read(request: int) -> tuple[bytes, Cursor, list[Plan], int]:
             return bounds, Cursor(source), plans, nonce
 
 
-def _flush(stream: Any) -> None:
-    with suppress(BaseException):  # the student may have closed or replaced it
-        stream.flush()
+def _flush() -> None:
+    with suppress(BaseException):  # the student may have closed, replaced or deleted them
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 def _answers(packed: Cursor, plans: list[Plan]) -> Iterator[tuple[Kind, bytes]]:
@@ -121,7 +122,7 @@ def _call(function: Any, arguments: list[Callable[[], Any]], name: str) -> tuple
 
 def _writes_inputs(error: BaseException, function: Any, arguments: list[Callable[[], Any]]) -> bool:
     """Whether a call failed on a read-only array that was its input: given a copy, does it change it?"""
-    if not isinstance(error, ValueError) or "read-only" not in str(error):
+    if not isinstance(error, ValueError) or not any("read-only" in str(told) for told in error.args):
         return False
     given = [_writable(make()) for make in arguments]
     with suppress(BaseException), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -177,7 +178,7 @@ def _numeric(result: Any) -> tuple[Kind, bytes]:
     """A result as an array of float64 or complex128; lists, matrices, sparse matrices and ints are welcome."""
     if result is None:
         return Kind.BAD_TYPE, packing.text("None") + b"\0"
-    if hasattr(result, "cr_frame"):  # a coroutine, closed lest Python warn about it in our name
+    if inspect.iscoroutine(result):  # closed, lest Python warn about it in our name
         result.close()
     if callable(dense := getattr(result, "toarray", None)):  # scipy.sparse and its like
         result = dense()

@@ -105,7 +105,7 @@ class _Process:
         except OSError as error:
             raise _unstartable(error) from None
         try:
-            (self._directory / "work").mkdir(0o500)
+            (self._directory / "work").mkdir(0o700)
             self._popen = _popen(self._directory / "work", paths)
         except OSError as error:
             _remove(self._directory)
@@ -156,9 +156,10 @@ class _Process:
 
 def _remove(directory: Path) -> None:
     """Remove a folder whatever became of what is in it; links are removed and not followed."""
-    for folder, _, _ in os.walk(directory):
-        with suppress(OSError):
-            Path(folder).chmod(0o700)
+    for outer, folders, _ in os.walk(directory):
+        for folder in (Path(outer, name) for name in folders):
+            if not folder.is_symlink():
+                folder.chmod(0o700)  # before the walk goes on into it
     shutil.rmtree(directory, ignore_errors=True)
 
 
