@@ -39,8 +39,9 @@ def main() -> NoReturn:
 
 
 def _prepare() -> None:
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))  # so that what was begun is cleaned up
+    for name in ("SIGTERM", "SIGHUP"):
+        if ending := getattr(signal, name, None):
+            signal.signal(ending, lambda number, _: sys.exit(128 + number))  # so that what was begun is cleaned up
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without our letters still gets its report

@@ -1,15 +1,12 @@
 """What a rubric says: criteria and their points, how answers are compared, limits, lateness.
 
-It reads TOML and explains what is wrong with it: file, line, key path, what was found, what was
-expected. It knows nothing of mathematics, nor whether an assignment has the parts it names.
+It knows nothing of mathematics, nor whether an assignment has the parts it names.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-import tomllib
-from datetime import date, datetime, time
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,16 +22,13 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from grader import toml_lines, values
+from grader import toml_errors, values
 from grader.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic_core import ErrorDetails
-
 MIB = 2**20
-LONGEST_VALUE = 60  # characters shown of what was found
 
 
 def _number(value: Any) -> Any:
@@ -151,7 +145,7 @@ class Rubric(_Table):
     late: Late | None = None
 
     _path: Path = PrivateAttr(default=Path())
-    _text: bytes = PrivateAttr(default=b"")
+    _text: str = PrivateAttr(default="")
 
     @property
     def path(self) -> Path:
@@ -161,7 +155,7 @@ class Rubric(_Table):
     @property
     def sha256(self) -> str:
         """The fingerprint of its text; of its content where it was not read from a file."""
-        return hashlib.sha256(self._text or self.model_dump_json().encode()).hexdigest()
+        return hashlib.sha256((self._text or self.model_dump_json()).encode()).hexdigest()
 
     def execution_limits(self) -> values.Limits:
         """The limits in the sandbox's units."""
@@ -174,7 +168,7 @@ class Rubric(_Table):
 
     def place(self, *keys: str | int) -> str:
         """Where a key stands, for a message: rubrics/backprop.toml:12: criteria[2].points."""
-        return _place(self._path, self._text.decode("utf-8-sig"), keys)
+        return toml_errors.place(self._path, self._text, keys)
 
 
 def schema() -> dict[str, Any]:
@@ -209,31 +203,18 @@ def _shipped() -> Iterator[Path]:
 
 def read(path: Path) -> Rubric:
     """The rubric in a file. Raises UsageError that names every mistake in it."""
-    text = _text(path)
-    try:
-        raw = tomllib.loads(text.decode("utf-8-sig"), parse_float=Decimal)
-    except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            f"{path}:{line}: found bytes that are not UTF-8; expected a TOML file; save it as UTF-8"
-        ) from None
-    except RecursionError:
-        raise UsageError(
-            f"{path}: found values nested too deep to be read; expected a table of tables; correct it"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}{_line(str(error))}: it is not TOML: {error}; correct that") from None
+    text = toml_errors.decode(path, _bytes(path))
+    raw = toml_errors.parse(path, text)
     try:
         rubric = Rubric.model_validate(raw)
     except ValidationError as error:
-        problems = [_problem(path, text.decode("utf-8-sig"), details) for details in error.errors()]
-        raise UsageError("\n".join(problems)) from None
+        raise UsageError(toml_errors.explain(path, text, Rubric, error)) from None
     rubric._path, rubric._text = path, text  # noqa: SLF001 its own module
     _refuse_duplicates(rubric)
     return rubric
 
 
-def _text(path: Path) -> bytes:
+def _bytes(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise UsageError(f"rubric {path}: it is no file; expected a TOML file; name the file in it")
@@ -243,88 +224,11 @@ def _text(path: Path) -> bytes:
         raise UsageError(f"rubric {path}: {why}; expected a TOML file that can be read; correct the path") from None
 
 
-def _line(message: str) -> str:
-    found = re.search(r"at line (\d+)", message)
-    return f":{found[1]}" if found else ""
-
-
 def _refuse_duplicates(rubric: Rubric) -> None:
     ids = [criterion.id for criterion in rubric.criteria]
     for n, criterion_id in enumerate(ids):
         if criterion_id in ids[:n]:
+            place = rubric.place("criteria", n, "id")
             raise UsageError(
-                f"{rubric.place('criteria', n, 'id')}: found {criterion_id!r} a second time; expected each "
-                "part once; remove one of the two"
+                f"{place}: found {criterion_id!r} a second time; expected each part once; remove one of them"
             )
-
-
-def _problem(path: Path, text: str, details: ErrorDetails) -> str:
-    keys = tuple(key for key in details["loc"] if key != "[key]")
-    place, kind = _place(path, text, keys), details["type"]
-    if kind == "extra_forbidden":
-        known = _known_keys(keys[:-1])
-        near = nearest(str(keys[-1]), known)
-        return f"{place}: found an unknown key; expected one of: {', '.join(known)}; " + (
-            f"did you mean {near}?" if near else "remove it"
-        )
-    if kind == "missing":
-        return f"{place}: found nothing; expected {_expected(details)}; add it"
-    return f"{place}: found {_shown(details['input'])}; expected {_expected(details)}; change it"
-
-
-def _shown(value: Any) -> str:
-    """A value as TOML would write it."""
-    if isinstance(value, dict | list):
-        return f"a {'table' if isinstance(value, dict) else 'list'}"
-    text = (
-        str(value).lower()
-        if isinstance(value, bool | Decimal)
-        else str(value)
-        if isinstance(value, date | time)
-        else repr(value)
-    )
-    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
-
-
-def _expected(details: ErrorDetails) -> str:
-    if details["type"] == "value_error":
-        return str(details["ctx"]["error"])
-    if details["type"] == "missing":
-        field = _field(tuple(details["loc"]))
-        return f"this key ({field})" if field else "this key"
-    if details["type"] == "string_too_short":
-        return "some text"
-    told = (
-        details["msg"].removeprefix("Input should be ").removeprefix("Decimal input should have ").replace("valid ", "")
-    )
-    return "a list of tables" if "tuple" in told else "a table" if "dictionary" in told else told
-
-
-def _models(keys: tuple[str | int, ...]) -> type[BaseModel] | None:
-    """The model of the table at a key path."""
-    tables: dict[str, type[BaseModel]] = {
-        "criteria": Criterion,
-        "comparison": Comparison,
-        "limits": Limits,
-        "partial_credit": PartialCredit,
-        "late": Late,
-    }
-    names = [key for key in keys if isinstance(key, str)]
-    return tables.get(names[0]) if names else Rubric
-
-
-def _known_keys(keys: tuple[str | int, ...]) -> list[str]:
-    model = _models(keys)
-    return list(model.model_fields) if model else []
-
-
-def _field(keys: tuple[str | int, ...]) -> str:
-    model = _models(keys[:-1])
-    field = model.model_fields.get(str(keys[-1])) if model else None
-    return (field.description or "") if field else ""
-
-
-def _place(path: Path, text: str, keys: tuple[str | int, ...]) -> str:
-    written = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
-    line = toml_lines.find(text, keys)
-    return f"{path}{f':{line}' if line else ''}: {written}"
