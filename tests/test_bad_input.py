@@ -321,12 +321,12 @@ def test_noise_is_found_in_small_networks_and_in_large_ones(grade, place):
     assert (report.criteria[2].verdict, report.criteria[2].flags) == ("right", ("nondeterministic",))
 
 
-def test_a_slow_call_is_not_taken_for_another_answer(grade):
-    """The share of dy_db runs out when its calls are made again: right, and not nondeterministic."""
-    slowly = "time.sleep(0.19 if l > 0 else 0); return np.diag(dsigma(z(l, A, b, y)))"
-    report = grade(in_hidden("dy_db", slowly))
-    assert (report.criteria[2].verdict, report.criteria[2].flags) == ("right", ())
-    assert report.criteria[0].verdict == "right"
+def test_a_call_that_dies_when_made_again_costs_nothing(grade):
+    """Every call is right the first time; the next one never returns, and gave no other answer."""
+    hanging = "return np.diag(dsigma(z(l, A, b, y))) if next(count) < 15 else time.sleep(100)"
+    report = grade("import itertools\ncount = itertools.count()\n" + in_hidden("dy_db", hanging))
+    assert report.points == 10
+    assert {criterion.flags for criterion in report.criteria} == {()}
 
 
 @pytest.mark.parametrize(

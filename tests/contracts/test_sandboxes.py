@@ -154,7 +154,7 @@ SCENARIOS = {
     "hangs while loading": Scenario("while True: pass", hangs_while_loading, Fate.TIMEOUT, loaded=None),
     "uses up its request's time": Scenario(
         at_the_second_call("while True: pass"), then(["hang"]), Fate.TIMEOUT, VALUE,
-        requests=(request(seconds=0.3),), limits=LIMITS._replace(call_seconds=30.0),
+        requests=(request(seconds=1.5),), limits=LIMITS._replace(call_seconds=30.0),
     ),
     "ends in its second call": Scenario(
         at_the_second_call("os._exit(3)"), then(["end", 3]), Fate.EXIT, VALUE, detail="it ended itself with exit status 3"
