@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import NoReturn
 
-from grader import sandbox, settings
+from grader import sandbox
 from grader.errors import GraderError
 
 
@@ -73,20 +73,21 @@ def _start_early(arguments: list[str]) -> sandbox.Sandbox | None:
     if arguments[:1] != ["submit"] or "--help" in arguments:
         return None
     try:
-        backend = sandbox.start(_asked_for(arguments))
+        backend = sandbox.start(sandbox.wanted(_named(arguments)))
         backend.warm()
     except GraderError:
         return None  # the command will meet it again, and report it
     return backend
 
 
-def _asked_for(arguments: list[str]) -> str:
+def _named(arguments: list[str]) -> str | None:
+    """The value of --sandbox; the command itself looks again, and has the last word."""
     for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
         if option == "--sandbox":
             return value
         if option.startswith("--sandbox="):
             return option.partition("=")[2]
-    return settings.sandbox_name() or sandbox.DEFAULT
+    return None
 
 
 if __name__ == "__main__":

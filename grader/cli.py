@@ -248,7 +248,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _sandbox(started: sandboxes.Sandbox | None, name: str | None) -> AbstractContextManager[sandboxes.Sandbox]:
-    wanted = name or settings.sandbox_name() or sandboxes.DEFAULT
+    wanted = sandboxes.wanted(name)
     if started is not None and started.name == wanted:
         return nullcontext(started)
     return closing(sandboxes.start(wanted))

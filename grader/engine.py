@@ -181,8 +181,12 @@ def _outcome(frame: Frame, call: Call, names: list[str], signature: str) -> Outc
                 outcome = _raised(cursor, f"{call.part.function}({signature})")
         cursor.end()
     except Malformed as error:
-        return Outcome("protocol", f"its answer could not be read: {error}")
+        return _unread(error)
     return outcome
+
+
+def _unread(error: Malformed) -> Outcome:
+    return Outcome("protocol", f"its answer could not be read: {error}")
 
 
 def _value(cursor: Cursor) -> Outcome:
@@ -199,13 +203,13 @@ def _array(cursor: Cursor) -> Any:
 
 def _raised(cursor: Cursor, called_as: str) -> Outcome:
     name, message, traceback = (clean(cursor.text()) for _ in range(3))
-    family, at_the_call, mutates_inputs = cursor.u8(), cursor.u8(), bool(cursor.u8())
+    family, misfit, mutates_inputs = cursor.u8(), cursor.u8(), bool(cursor.u8())
     text = f"{name}: {message}" if message else name
     if family == packing.RAISED_MEMORY:
         return Outcome("memory", f"it needed too much memory ({text})", traceback=traceback or None)
     if family == packing.RAISED_EXIT:
         return Outcome("exit", f"it ended itself ({text}): remove that", traceback=traceback or None)
-    if at_the_call:
+    if misfit:
         text += f"; it is called as {called_as}: write its first line so"
     if "[Errno 27]" in message or "No usable temporary directory" in message:
         text += "; no file can be written here: keep it in memory"
@@ -238,7 +242,7 @@ def _unloaded(exchange: Exchange, limits: Limits) -> Outcome | None:
     try:
         return _raised(Cursor(exchange.loaded.frame.payload), "")
     except Malformed as error:
-        return Outcome("protocol", f"its answer could not be read: {error}")
+        return _unread(error)
 
 
 def _death(exchange: Exchange, limits: Limits) -> Outcome:

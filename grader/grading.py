@@ -35,13 +35,14 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
     """
     started = monotonic()
     calls = plan(assignment, rubric, seed)
-    run = _run(submission, assignment, calls, rubric, sandbox)
+    again = repeated(calls)
+    run = _run(submission, assignment, (*calls, *again), rubric, sandbox)
     judged: dict[str, Judgement]
     if run.unloaded:
         refusal = judge.unreadable(submission, run.unloaded)
         judged = {criterion.id: (refusal, ()) for criterion in rubric.criteria}
     else:
-        judged = _judge(assignment, calls, run.outcomes, rubric)
+        judged = _judge(assignment, calls, again, run.outcomes, rubric)
     lateness = scoring.lateness(submission.submitted, rubric.late)
     criteria = tuple(_report(criterion, *judged[criterion.id], rubric, lateness) for criterion in rubric.criteria)
     return Report(
@@ -108,34 +109,38 @@ def _run(
         return engine.Run({}, Outcome("missing", "it is empty"), "")
     if submission.source.lstrip().startswith(b"{") and b'"nbformat"' in submission.source:
         return engine.Run({}, Outcome("missing", "it is a notebook, not Python: export it as a .py file"), "")
-    asked = (*calls, *repeated(calls))
-    return engine.run(sandbox, submission, asked, assignment.SIGNATURE, rubric.execution_limits())
+    return engine.run(sandbox, submission, calls, assignment.SIGNATURE, rubric.execution_limits())
 
 
 def _judge(
-    assignment: Assignment, calls: Sequence[Call], outcomes: Mapping[int, Outcome], rubric: Rubric
+    assignment: Assignment,
+    calls: Sequence[Call],
+    again: Sequence[Call],
+    outcomes: Mapping[int, Outcome],
+    rubric: Rubric,
 ) -> dict[str, Judgement]:
     """The verdict and the flags of each criterion."""
     tolerance = float(rubric.comparison.relative_tolerance)
     judged = [
         (call, outcomes[n], judge.judge(call, outcomes[n], assignment.reference(call), tolerance))
-        for n, call in enumerate((*calls, *repeated(calls)))
+        for n, call in enumerate((*calls, *again))
         if n in outcomes and (n < len(calls) or outcomes[n].kind in judge.ANSWERED)  # a repeat that dies is no mistake
     ]
+    differences = {
+        function: judge.used_finite_differences([entry for entry in judged if entry[0].part.function == function])
+        for function in {criterion.function for criterion in rubric.criteria}
+    }
     result = {}
     for criterion in rubric.criteria:
         mine = [entry for entry in judged if entry[0].part.id == criterion.id]
-        of_function = [entry for entry in judged if entry[0].part.function == criterion.function]
         count = sum(call.part.id == criterion.id for call in calls)
-        result[criterion.id] = (
-            judge.decide([verdict for _, _, verdict in mine], count),
-            tuple(_flags(of_function, mine)),
-        )
+        verdict = judge.decide([verdict for _, _, verdict in mine], count)
+        result[criterion.id] = verdict, tuple(_flags(mine, differences[criterion.function]))
     return result
 
 
-def _flags(of_function: Sequence[Judged], of_criterion: Sequence[Judged]) -> Iterator[str]:
-    if judge.used_finite_differences(of_function):
+def _flags(of_criterion: Sequence[Judged], used_differences: bool) -> Iterator[str]:
+    if used_differences:
         yield "finite_differences"
     first: dict[int, Outcome] = {}
     if any(judge.differs(first.setdefault(id(call), outcome), outcome) for call, outcome, _ in of_criterion):

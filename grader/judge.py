@@ -144,14 +144,13 @@ def decide(verdicts: Sequence[Verdict], calls: int) -> Verdict:
 # What an instructor should know besides.
 
 
-def used_finite_differences(answered: Iterable[tuple[Call, Outcome, Verdict]]) -> bool:
+def used_finite_differences(answered: Sequence[tuple[Call, Outcome, Verdict]]) -> bool:
     """Whether the calls of one function were answered by differences instead of a formula.
 
     Two signs together: the median error of some part is above rounding, and the callables were mostly
     called at several points around one site, where a formula calls once and there. Either alone would
     also tell of honest work in single precision, or miss a map that is linear.
     """
-    answered = list(answered)
     low, high = FINITE_DIFFERENCE_ERRORS
     if not any(low < np.median(errors) < high for errors in _errors_by_part(answered)):
         return False
@@ -164,7 +163,7 @@ def used_finite_differences(answered: Iterable[tuple[Call, Outcome, Verdict]]) -
     return sum(around for around, _ in counts) > sum(visited for _, visited in counts) / 2
 
 
-def _errors_by_part(answered: Iterable[tuple[Call, Outcome, Verdict]]) -> Iterable[list[float]]:
+def _errors_by_part(answered: Sequence[tuple[Call, Outcome, Verdict]]) -> Iterable[list[float]]:
     errors: dict[str, list[float]] = {}
     for call, _, verdict in answered:
         if verdict.error is not None:

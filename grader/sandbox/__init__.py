@@ -49,6 +49,13 @@ class Sandbox(Protocol):
         """Leave nothing behind."""
 
 
+def wanted(name: str | None) -> str:
+    """The backend that was named, else that of the environment, else the default."""
+    from grader import settings  # the child imports this package too, and has no use for it
+
+    return name or settings.sandbox_name() or DEFAULT
+
+
 def start(name: str) -> Sandbox:
     """The backend of this name, ready to run submissions. Raises UsageError for an unknown name."""
     if name not in BACKENDS:

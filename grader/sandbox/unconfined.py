@@ -159,7 +159,8 @@ def _remove(directory: Path) -> None:
     for outer, folders, _ in os.walk(directory):
         for folder in (Path(outer, name) for name in folders):
             if not folder.is_symlink():
-                folder.chmod(0o700)  # before the walk goes on into it
+                with suppress(OSError):  # what escaped may still be at work here
+                    folder.chmod(0o700)  # before the walk goes on into it
     shutil.rmtree(directory, ignore_errors=True)
 
 
