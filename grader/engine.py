@@ -7,6 +7,7 @@ child. It knows neither answers nor points, and trusts nothing that comes back.
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,26 +22,43 @@ from grader.sandbox.wire import Kind
 from grader.values import Call, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from grader.sandbox import Sandbox
     from grader.sandbox.exchange import Exchange
     from grader.sandbox.wire import Frame
     from grader.values import Limits, Submission
 
+    Table = dict[int, int]  # position by identity; the calls keep the arguments alive
+    Piece = tuple[int | None, bytes, int]  # the call it came from, what was kept of it, how long it was
+
 LONGEST_NAME = 100
+_NO_FILES = (errno.EFBIG, errno.EACCES)  # the two ways in which the walls keep files away
 
 
 class Run(NamedTuple):
     """What became of a submission's calls.
 
     `outcomes` has the position of each call that was made, or died. `unloaded` is set where the
-    file could not be loaded at all, and says why. `output` is what it printed, cleaned and capped.
+    file could not be loaded at all, and says why. `printed` is what it printed, cleaned and capped, each
+    text with the position of the call it came from (None for what loading the file printed).
     """
 
     outcomes: Mapping[int, Outcome]
     unloaded: Outcome | None
-    output: str
+    printed: tuple[Printed, ...]
+
+    @property
+    def output(self) -> str:
+        """All that was printed."""
+        return "".join(piece.text for piece in self.printed)
+
+
+class Printed(NamedTuple):
+    """What was printed during one call, or, where `position` is None, outside of all calls."""
+
+    position: int | None
+    text: str
 
 
 def run(sandbox: Sandbox, submission: Submission, calls: Sequence[Call], signature: str, limits: Limits) -> Run:
@@ -51,12 +69,14 @@ def run(sandbox: Sandbox, submission: Submission, calls: Sequence[Call], signatu
     """
     source = packing.text(clean(submission.name)[:LONGEST_NAME]) + submission.source
     ledger = _Ledger(calls, signature, limits)
-    exchanges = []
+    exchanges: list[Exchange] = []
+    pieces: list[Piece] = []
     while ledger.pending:
         exchanges.append(sandbox.run(source, ledger.requests(), limits))
+        pieces += _pieces(exchanges[-1], ledger.pending, again=len(exchanges) > 1)
         ledger.enter(exchanges[-1])
     unloaded = ledger.unloaded if not any(exchange.answers for exchange in exchanges) else None
-    return Run(ledger.outcomes, unloaded, _output(exchanges, limits))
+    return Run(ledger.outcomes, unloaded, tuple(_printed(pieces, limits)))
 
 
 class _Ledger:
@@ -77,7 +97,10 @@ class _Ledger:
         asked = {
             f: [self._calls[n] for n in self.pending if self._calls[n].part.function == f] for f in self._functions
         }
-        return [Request(pack(calls), len(calls), self._share - self._spent[f]) for f, calls in asked.items() if calls]
+        sent: Table = {}
+        return [
+            Request(pack(calls, sent), len(calls), self._share - self._spent[f]) for f, calls in asked.items() if calls
+        ]
 
     def enter(self, exchange: Exchange) -> None:
         """Take what came back; where a call died, settle what that costs."""
@@ -111,16 +134,26 @@ class _Ledger:
         self.pending = [n for n in self.pending if n not in mine]
 
 
-def _output(exchanges: list[Exchange], limits: Limits) -> str:
-    """What was printed, once: a fresh child loads the file again, and prints what loading prints again."""
-    outputs = [exchange.output[_repeated(exchange) if n else 0 :] for n, exchange in enumerate(exchanges)]
-    kept = b"".join(outputs)[: limits.output_kept_bytes]
-    lost = sum(exchange.printed - (_repeated(exchange) if n else 0) for n, exchange in enumerate(exchanges)) - len(kept)
-    return clean(kept.decode("utf-8", "replace")) + (f"\n[{lost} more bytes were not kept]\n" if lost else "")
+def _pieces(exchange: Exchange, asked: Sequence[int], *, again: bool) -> Iterator[Piece]:
+    """What was printed, cut where the answers came. A fresh child loads the file again: that is not shown again."""
+    start = exchange.loaded.printed if exchange.loaded else exchange.printed
+    if not again:
+        yield None, exchange.output[:start], start
+    ends = [*(answer.printed for answer in exchange.answers), exchange.printed]
+    for position, end in zip((*asked, None), ends, strict=False):
+        yield position, exchange.output[start:end], end - start
+        start = end
 
 
-def _repeated(exchange: Exchange) -> int:
-    return exchange.loaded.printed if exchange.loaded else exchange.printed
+def _printed(pieces: Sequence[Piece], limits: Limits) -> Iterator[Printed]:
+    left, lost = limits.output_kept_bytes, 0
+    for position, kept, count in pieces:
+        taken = kept[:left]
+        left, lost = left - len(taken), lost + count - len(taken)
+        if taken:
+            yield Printed(position, clean(taken.decode("utf-8", "replace")))
+    if lost:
+        yield Printed(None, f"\n[{lost} more bytes were not kept]\n")
 
 
 def clean(text: str) -> str:
@@ -130,22 +163,23 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else " " if c.isspace() else "" for c in text)
 
 
-# What a call is, packed: a table of arguments, each once, then the calls that use them.
+# What a call is, packed: arguments for the child's table, each once, then the calls, by positions in that table.
 
 
-def pack(calls: Sequence[Call]) -> bytes:
-    """One request: arguments shared by several calls are sent once."""
-    table: dict[int, tuple[int, bytes]] = {}  # by identity; the calls keep the arguments alive
-    packed = []
+def pack(calls: Sequence[Call], sent: Table | None = None) -> bytes:
+    """One request. `sent` is the table as earlier requests of the exchange left it, and grows."""
+    table = {} if sent is None else sent
+    arguments, packed = [], []
     for call in calls:
-        indices = []
         for argument in call.arguments:
             if id(argument) not in table:
-                table[id(argument)] = len(table), _argument(argument)
-            indices.append(table[id(argument)][0])
-        packed.append(packing.text(call.part.function) + bytes([len(indices)]) + b"".join(map(packing.u32, indices)))
-    arguments = b"".join(data for _, data in table.values())
-    return packing.u32(len(table)) + arguments + packing.u32(len(packed)) + b"".join(packed)
+                table[id(argument)] = len(table)
+                arguments.append(_argument(argument))
+        positions = [table[id(argument)] for argument in call.arguments]
+        packed.append(
+            packing.text(call.part.function) + bytes([len(positions)]) + b"".join(map(packing.u32, positions))
+        )
+    return b"".join((packing.u32(len(arguments)), *arguments, packing.u32(len(packed)), *packed))
 
 
 def _argument(value: Any) -> bytes:
@@ -211,8 +245,8 @@ def _raised(cursor: Cursor, called_as: str) -> Outcome:
         return Outcome("exit", f"it ended itself ({text}): remove that", traceback=traceback or None)
     if misfit:
         text += f"; it is called as {called_as}: write its first line so"
-    if "[Errno 27]" in message or "No usable temporary directory" in message:
-        text += "; no file can be written here: keep it in memory"
+    if "No usable temporary directory" in message or any(f"[Errno {n}]" in message for n in _NO_FILES):
+        text += "; there are no files and no network here: keep it in memory"
     return Outcome("raised", text, traceback=traceback or None, mutates_inputs=mutates_inputs)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from grader import __version__, assignments, engine, judge, scoring
 from grader.errors import UsageError, nearest
-from grader.report import CriterionReport, LateReport, Report, RubricRef, SandboxReport, SubmissionRef
+from grader.report import CriterionReport, LateReport, PrintedReport, Report, RubricRef, SandboxReport, SubmissionRef
 from grader.values import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
         audience="instructor",
         criteria=criteria,
         stdout=run.output,
-        sandbox=SandboxReport(backend=sandbox.name, layers=sandbox.layers),
+        printed=tuple(_printed(run.printed, (*calls, *again))),
+        sandbox=SandboxReport(backend=sandbox.name, layers=sandbox.layers, missing=sandbox.missing),
         grader_version=__version__,
         seconds=round(monotonic() - started, 4),
     )
@@ -106,9 +107,9 @@ def _run(
     submission: Submission, assignment: Assignment, calls: Sequence[Call], rubric: Rubric, sandbox: Sandbox
 ) -> engine.Run:
     if not submission.source.strip():
-        return engine.Run({}, Outcome("missing", "it is empty"), "")
+        return engine.Run({}, Outcome("missing", "it is empty"), ())
     if submission.source.lstrip().startswith(b"{") and b'"nbformat"' in submission.source:
-        return engine.Run({}, Outcome("missing", "it is a notebook, not Python: export it as a .py file"), "")
+        return engine.Run({}, Outcome("missing", "it is a notebook, not Python: export it as a .py file"), ())
     return engine.run(sandbox, submission, calls, assignment.SIGNATURE, rubric.execution_limits())
 
 
@@ -168,6 +169,12 @@ def _report(
         traceback=verdict.traceback,
         flags=flags,
     )
+
+
+def _printed(printed: Sequence[engine.Printed], calls: Sequence[Call]) -> Iterator[PrintedReport]:
+    for position, text in printed:
+        call = None if position is None else calls[position]
+        yield PrintedReport(criterion=call and call.part.id, place=call and call.place, text=text)
 
 
 def _reference(submission: Submission) -> SubmissionRef:

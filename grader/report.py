@@ -71,9 +71,20 @@ class CriterionReport(_Record):
     flags: tuple[str, ...] = ()
 
 
+class PrintedReport(_Record):
+    """What was printed during one call; both names are None for what was printed outside of all calls."""
+
+    criterion: str | None
+    place: str | None
+    text: str
+
+
 class SandboxReport(_Record):
+    """The walls that stood, and those this backend has elsewhere and had not on this machine."""
+
     backend: str
     layers: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 class Report(_Record):
@@ -93,16 +104,30 @@ class Report(_Record):
     audience: Audience
     criteria: tuple[CriterionReport, ...]
     stdout: str
+    printed: tuple[PrintedReport, ...] = ()
     sandbox: SandboxReport
     grader_version: str
     seconds: float
 
     def seen_by(self, audience: Audience) -> Report:
-        """The report as this audience may see it: a student sees no hidden criterion, nor its points in a total."""
+        """The report as this audience may see it.
+
+        A student sees no hidden criterion, nor its points in a total, nor what was printed while it was graded.
+        """
         if audience == "instructor":
             return self
+        hidden = {criterion.id for criterion in self.criteria if not criterion.visible}
+        printed = tuple(piece for piece in self.printed if piece.criterion not in hidden)
         visible = tuple(criterion for criterion in self.criteria if criterion.visible)
         points = sum((criterion.points for criterion in visible), Decimal(0))
         maximum = sum((criterion.max_points for criterion in visible), Decimal(0))
-        shown = {"criteria": visible, "points": points, "max_points": maximum, "audience": audience}
-        return self.model_copy(update=shown)
+        return self.model_copy(
+            update={
+                "criteria": visible,
+                "points": points,
+                "max_points": maximum,
+                "audience": audience,
+                "printed": printed,
+                "stdout": "".join(piece.text for piece in printed),
+            }
+        )

@@ -53,7 +53,7 @@ def test_a_report_in_the_terminal(grade):
     assert ran.stdout.startswith("right.py: 10 of 10 points\n")
     for part in ("a1", "a2", "a3", "a4", "b1", "b2"):
         assert f"✓  {part}  " in ran.stdout
-    assert "sandbox unconfined" in ran.stdout
+    assert "sandbox zygote" in ran.stdout
     assert "\x1b" not in ran.stdout
 
 
@@ -332,7 +332,7 @@ def test_a_defect_of_the_grader_is_told_as_one(monkeypatch, capsys):
     def broken(*arguments):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(cli.rubrics, "find", broken)
+    monkeypatch.setattr(cli.shared.rubrics, "find", broken)
     monkeypatch.setattr(sys, "argv", ["grade", "rubric", "check"])
     assert cli.run() == 3
     assert "a fault of the grader's own, not of the submission: ZeroDivisionError" in capsys.readouterr().err

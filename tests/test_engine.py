@@ -41,8 +41,8 @@ class Walls:
         return self.exchanges.pop(0)
 
 
-def answers(count, seconds=0.0, kind=Kind.VALUE, payload=NUMBER):
-    return tuple(Answer(Frame(kind, payload), seconds, 0) for _ in range(count))
+def answers(count, seconds=0.0, kind=Kind.VALUE, payload=NUMBER, printed=0):
+    return tuple(Answer(Frame(kind, payload), seconds, printed) for _ in range(count))
 
 
 def exchange(given=(), fate=Fate.DONE, *, detail="", seconds=0.0, output=b"", printed=None, loaded=LOADED):
@@ -127,11 +127,24 @@ def test_a_file_that_loads_only_once_fails_the_rest():
 
 
 def test_what_loading_prints_is_shown_once():
-    def printing(given, fate=Fate.DONE):
+    def printing(count, fate=Fate.DONE):
+        given = answers(count, printed=len(b"hello\nmore\n"))
         return exchange(given, fate, output=b"hello\nmore\n", loaded=Answer(LOADED.frame, 0.0, len(b"hello\n")))
 
-    result, _ = run(printing(answers(1), Fate.CRASH), printing(answers(5)))
+    result, _ = run(printing(1, Fate.CRASH), printing(5))
     assert result.output == "hello\nmore\nmore\n"
+
+
+def test_what_is_printed_is_told_with_its_call():
+    given = [Answer(Frame(Kind.VALUE, NUMBER), 0.0, printed) for printed in (2, 2, 5)]
+    output = b"0\n22\ndeath\n"
+    result, _ = run(exchange(given, Fate.CRASH, output=output), exchange(answers(2)), calls=CALLS[:6])
+    assert result.printed == ((0, "0\n"), (3, "22\n"), (5, "death\n"))  # positions: the function's calls come together
+
+
+def test_what_is_printed_after_the_last_answer_is_of_no_call():
+    result, _ = run(exchange(answers(7), output=b"late\n"))
+    assert result.printed == ((None, "late\n"),)
 
 
 def test_what_was_not_kept_is_counted():
@@ -186,10 +199,11 @@ def test_any_bytes_may_stand_where_names_are_expected(payload):
 @pytest.mark.parametrize(
     ("message", "advice"),
     [
-        ("[Errno 27] File too large", "; no file can be written here: keep it in memory"),
+        ("[Errno 27] File too large", "; there are no files and no network here: keep it in memory"),
+        ("[Errno 13] Permission denied: 'data.csv'", "; there are no files and no network here: keep it in memory"),
         (
             "[Errno 2] No usable temporary directory found in ['/tmp']",
-            "; no file can be written here: keep it in memory",
+            "; there are no files and no network here: keep it in memory",
         ),
         ("[Errno 2] No such file or directory: 'data.csv'", ""),
     ],

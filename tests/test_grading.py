@@ -26,6 +26,7 @@ KEYS = [
     "status",
     "late",
     "audience",
+    "printed",
     "criteria",
     "stdout",
     "sandbox",
@@ -68,7 +69,7 @@ def test_the_report_has_the_keys_of_the_contract(grade, right_source):
     assert set(document["criteria"][0]) == set(CRITERION_KEYS)
     assert set(document["rubric"]) == {"id", "sha256"}
     assert set(document["submission"]) == {"name", "sha256", "bytes", "submitted"}
-    assert set(document["sandbox"]) == {"backend", "layers"}
+    assert set(document["sandbox"]) == {"backend", "layers", "missing"}
     assert (document["points"], document["max_points"], document["status"]) == (10.0, 10.0, "graded")
     assert isinstance(document["criteria"][0]["points"], float)
 
@@ -94,6 +95,23 @@ def test_a_student_sees_no_hidden_criterion_and_no_total_that_gives_it_away(grad
     assert [(report.points, report.max_points, len(report.criteria)) for report in seen] == [(7, 7, 5)] * 2
     assert all(report.audience == "student" for report in seen)
     assert told[0].seen_by("instructor") is told[0]
+
+
+def test_what_is_printed_is_told_with_its_call_and_hidden_with_its_criterion(grade, right_source, default_rubric):
+    source = (
+        right_source.replace(
+            b"def dy_db(l, A, b, y, sigma, dsigma):", b"def dy_db(l, A, b, y, sigma, dsigma):\n    print(l, len(A))"
+        )
+        + b"\nprint('loading')"
+    )
+    report = grade(source, rubric=hiding(default_rubric, "a3"))
+    assert (report.printed[0].criterion, report.printed[0].text) == (None, "loading\n")
+    for piece in report.printed[1:]:
+        layer, length = map(int, piece.text.split())
+        assert piece.criterion == ("a1" if layer == length - 1 else "a3")
+        assert piece.place.startswith(f"l = {layer}, ")
+    assert {piece.criterion for piece in report.seen_by("student").printed} == {None, "a1"}
+    assert report.seen_by("student").stdout == "".join(p.text for p in report.printed if p.criterion != "a3")
 
 
 def test_a_late_submission_loses_by_criterion(grade, right_source, default_rubric):
@@ -125,7 +143,7 @@ def test_the_first_and_the_last_call_of_each_criterion_are_made_again(backprop, 
 
 def test_the_report_names_its_walls(grade, right_source, walls):
     report = grade(right_source)
-    assert (report.sandbox.backend, report.sandbox.layers) == ("unconfined", walls.layers)
+    assert (report.sandbox.backend, report.sandbox.layers) == ("zygote", walls.layers)
 
 
 @pytest.mark.parametrize("name", ["a\x1b[31mb.py", "x" * 300 + ".py", "ünï.py", "<string>"])

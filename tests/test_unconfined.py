@@ -118,7 +118,7 @@ def test_it_dies_with_a_grader_that_is_killed(tmp_path):
     submission = tmp_path / "sleeps.py"
     submission.write_text("import time\ntime.sleep(60)")
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    command = [sys.executable, "-m", "grader", "submit", submission, "--seed", "1"]
+    command = [sys.executable, "-m", "grader", "submit", submission, "--seed", "1", "--sandbox", "unconfined"]
     grader = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     assert eventually(lambda: children_in(tmp_path))
     time.sleep(1)  # until the student's code sleeps, if the machine is quick; the walls must hold before that too
@@ -145,3 +145,20 @@ def environment_of(process):
         return (process / "environ").read_text()
     except OSError:
         return ""
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import os; os.rmdir(os.getcwd())",
+        "import os; os.rename(os.getcwd(), os.getcwd() + 'x')",
+        "import os; os.mkdir('a'); os.mkdir('a/b'); os.chmod('a', 0)",
+        "import os; os.chmod('.', 0o700); d = os.getcwd(); os.rmdir(d); os.symlink('/etc', d)",
+    ],
+)
+def test_what_becomes_of_the_working_folder_is_no_fault(statement, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    mode = Path("/etc").stat().st_mode
+    assert said_by(f"{statement}\nprint('done')") == "done\n"
+    assert Path("/etc").stat().st_mode == mode
+    assert list(tmp_path.iterdir()) == []

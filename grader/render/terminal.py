@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from grader.report import CriterionReport, Report
+    from grader.report import CriterionReport, PrintedReport, Report, SandboxReport
 
 MOST_LINES = 40  # of what a file printed: the score must not scroll away
 
@@ -47,8 +47,8 @@ def _blocks(report: Report) -> Iterator[RenderableType]:
                 criterion.traceback,
             )
     if report.stdout.strip():
-        yield _block("What the file printed", _start_of(report.stdout))
-    facts = ("seed", report.seed), ("sandbox", report.sandbox.backend), ("grader", report.grader_version)
+        yield _block("What the file printed", _start_of(_with_places(report.printed)))
+    facts = ("seed", report.seed), ("sandbox", _walls(report.sandbox)), ("grader", report.grader_version)
     yield Text(" · ".join(f"{name} {fact}" for name, fact in facts) + f" · {report.seconds:.2f} s", style="dim")
 
 
@@ -91,6 +91,19 @@ def _what(criterion: CriterionReport) -> Text:
     for flag in criterion.flags:
         text.append(f"\nnote: {FLAGS[flag]}", style="yellow")
     return text
+
+
+def _with_places(printed: tuple[PrintedReport, ...]) -> str:
+    """What was printed, after a line for each call it came from."""
+    pieces = []
+    for piece in printed:
+        heading = f"[{piece.criterion}, {piece.place}]\n" if piece.criterion else ""
+        pieces.append(f"{heading}{piece.text}" if piece.text.endswith("\n") else f"{heading}{piece.text}\n")
+    return "".join(pieces)
+
+
+def _walls(sandbox: SandboxReport) -> str:
+    return sandbox.backend + (f" (without {', '.join(sandbox.missing)})" if sandbox.missing else "")
 
 
 def _start_of(text: str) -> str:

@@ -1,12 +1,19 @@
 """Walls: bytes and limits in, bytes and a fate out.
 
-A backend is a module of this package with `start() -> Sandbox`. It runs one submission in one
+A backend is a module of this package with `start(workers) -> Sandbox`. It runs one submission in one
 child and knows nothing of grading, of answers, or of what is inside a frame.
 
     wire        frames and their headers            (both sides)
     packing     values inside a frame               (harness and engine; no backend reads them)
     exchange    one conversation with one child     (the parent's side, and its clock)
     harness     what runs in the child              (the only one to import numpy)
+    interpreter an isolated Python to run it in
+
+    zygote      backend, the default: every submission in a fork of a process that has numpy loaded
+      channel, forkserver, preload                  what the two say to each other; that process; what it imports
+      layers, namespaces, confinement               the walls by name; those it puts up once; those of each child
+      policy, seccomp, linux, rlimits               the table of system calls; the filter made of it; mechanism
+
     unconfined  backend: a fresh interpreter a submission, its limits and its own process group
 """
 
@@ -23,18 +30,27 @@ if TYPE_CHECKING:
     from grader.sandbox.exchange import Exchange, Request
     from grader.values import Limits
 
-BACKENDS = ("unconfined",)
-DEFAULT = "unconfined"
+BACKENDS = ("zygote", "unconfined")
+DEFAULT = "zygote"
 
 
 class Sandbox(Protocol):
-    """One backend, started. `layers` names the walls that stand, for the report."""
+    """One backend, started. Every method may be called from several threads at once."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def layers(self) -> tuple[str, ...]: ...
+    def workers(self) -> int:
+        """How many submissions run at once; a further `run` waits for one of them to end."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The walls that stand, for the report."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The walls this backend would have on another machine, and has not on this one."""
 
     def warm(self) -> None:
         """Get a child ready ahead of the next run, while the caller does something else."""
@@ -56,13 +72,16 @@ def wanted(name: str | None) -> str:
     return name or settings.sandbox_name() or DEFAULT
 
 
-def start(name: str) -> Sandbox:
-    """The backend of this name, ready to run submissions. Raises UsageError for an unknown name."""
+def start(name: str, workers: int = 1) -> Sandbox:
+    """The backend of this name, ready to run so many submissions at once.
+
+    Raises UsageError for an unknown name, GraderFault where this backend cannot be.
+    """
     if name not in BACKENDS:
         near = nearest(name, BACKENDS)
         raise UsageError(
             f"sandbox {name!r}: there is none of this name; expected one of: {', '.join(BACKENDS)}"
             + (f"; did you mean {near!r}?" if near else "; leave --sandbox out for the default")
         )
-    backend: Sandbox = import_module(f"{__name__}.{name}").start()
+    backend: Sandbox = import_module(f"{__name__}.{name}").start(workers)
     return backend

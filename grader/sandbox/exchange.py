@@ -11,7 +11,7 @@ import selectors
 import signal
 from collections import deque
 from enum import StrEnum
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from grader.errors import GraderFault
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0  # for an interpreter and numpy, on a machine under load; ours, not the student's
 FAREWELL_SECONDS = 0.5  # between a closed pipe and the death that should explain it
+GATHERING_SECONDS = 0.0003  # between looks: to be woken for every answer would cost both sides more than the answers
 CHUNK = 64 * 2**10
 
 
@@ -50,7 +51,10 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One frame from the child, the seconds it took to come, and the bytes printed by then."""
+    """One frame from the child, the seconds it took to come, and the bytes printed by then.
+
+    That number is the child's own word, within what is known to have been printed: for display, not trusted.
+    """
 
     frame: Frame
     seconds: float
@@ -99,13 +103,12 @@ class Child(Protocol):
 
 
 def converse(child: Child, source: bytes, requests: Sequence[Request], limits: Limits) -> Exchange:
-    """Put the source and all requests to a child and take what comes back. The child is dead afterwards."""
+    """Put the source and all requests to a child and take what comes back. The child has been killed afterwards."""
     conversation = _Conversation(child, source, requests, limits)
     try:
         return conversation.run()
     finally:
         child.kill()
-        child.reap(START_SECONDS)
 
 
 class _Stop(Exception):
@@ -131,7 +134,7 @@ class _Conversation:
         self._reader = FrameReader(nonce)
         self._selector = selectors.DefaultSelector()
         self._turns = deque((r.answers, r.seconds) for r in requests if r.answers)
-        self._output, self._printed = bytearray(), 0
+        self._output, self._printed, self._told = bytearray(), 0, 0
         self._left, self._turn_deadline = 0, 0.0
         self._ready = False
         self._loaded: Answer | None = None
@@ -146,6 +149,7 @@ class _Conversation:
                 while True:
                     for key, _ in self._selector.select(max(0.0, self._deadline - monotonic())):
                         key.data()
+                    sleep(GATHERING_SECONDS)
                     if monotonic() >= self._deadline:
                         self._receive()  # what came while this process was not running is in time
                     if monotonic() >= self._deadline:
@@ -204,7 +208,8 @@ class _Conversation:
 
     def _take(self, frame: Frame) -> None:
         now = monotonic()
-        answer, self._since = Answer(frame, now - self._since, self._printed), now
+        self._told = min(max(self._told, frame.printed), self._printed)
+        answer, self._since = Answer(frame, now - self._since, self._told), now
         if self._unsent:
             raise ProtocolViolation("sent before the question")
         if not self._ready:

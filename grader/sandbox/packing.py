@@ -17,7 +17,6 @@ MOST_DIMENSIONS = 64  # numpy's own limit
 RAISED_OTHER, RAISED_MEMORY, RAISED_EXIT = range(3)  # families of exceptions
 _ITEM_BYTES = (8, 16)
 _U32 = struct.Struct("<I")
-_U64 = struct.Struct("<Q")
 _F64 = struct.Struct("<d")
 _I64 = struct.Struct("<q")
 
@@ -48,7 +47,7 @@ def array(code: int, shape: tuple[int, ...], raw: bytes) -> bytes:
 
 
 def dimensions(shape: tuple[int, ...]) -> bytes:
-    return bytes([len(shape)]) + b"".join(map(_U64.pack, shape))
+    return struct.pack(f"<B{len(shape)}Q", len(shape), *shape)
 
 
 class Cursor:
@@ -71,6 +70,9 @@ class Cursor:
     def u32(self) -> int:
         return int(_U32.unpack(self.take(4))[0])
 
+    def u32s(self, count: int) -> tuple[int, ...]:
+        return struct.unpack(f"<{count}I", self.take(4 * count))
+
     def i64(self) -> int:
         return int(_I64.unpack(self.take(8))[0])
 
@@ -84,7 +86,7 @@ class Cursor:
         count = self.u8()
         if count > MOST_DIMENSIONS:
             raise Malformed(f"{count} dimensions")
-        return tuple(int(_U64.unpack(self.take(8))[0]) for _ in range(count))
+        return struct.unpack(f"<{count}Q", self.take(8 * count))
 
     def array(self) -> tuple[int, tuple[int, ...], bytes]:
         """Code, shape and raw entries; the shape is checked against the length before memory is taken."""

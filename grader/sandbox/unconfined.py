@@ -12,15 +12,15 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
+from threading import BoundedSemaphore
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from grader.errors import GraderFault
+from grader.sandbox import interpreter
 from grader.sandbox.exchange import Ending, converse
 
 if TYPE_CHECKING:
@@ -29,23 +29,14 @@ if TYPE_CHECKING:
     from grader.sandbox.exchange import Exchange, Request
     from grader.values import Limits
 
-# The child is told where the grader and numpy are. Once the harness is imported, no plain import statement
-# reaches the grader.
 _PROGRAM = """
-import builtins, gc, os, sys
+import gc, os
 gc.disable()
 request, response = os.dup(0), os.dup(1)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 os.dup2(2, 1)
-here, packages = sys.argv[1:3]
-sys.path[:0] = [here, packages]
 from grader.sandbox import harness, rlimits
-sys.path.remove(here)
-for name in [name for name in sys.modules if name.partition('.')[0] == 'grader']:
-    del sys.modules[name]
-sys.modules['grader'] = None
-sys.argv[1:] = []
-builtins.exit = builtins.quit = sys.exit
+harness.forget_the_grader()
 gc.freeze()
 gc.enable()
 harness.open_output(1)
@@ -58,19 +49,20 @@ class Unconfined:
 
     name = "unconfined"
 
-    def __init__(self) -> None:
-        self._spares: list[_Process] = []
+    layers = ("process group", "rlimits", "clean environment", "empty working directory")
+    missing = ()
 
-    @property
-    def layers(self) -> tuple[str, ...]:
-        return ("process group", "rlimits", "clean environment", "empty working directory")
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._free = BoundedSemaphore(workers)
+        self._spares: list[_Process] = []
 
     def warm(self) -> None:
         """Start the next child now: it imports numpy while the caller does something else."""
         self._spares.append(_Process())
 
     def run(self, source: bytes, requests: Sequence[Request], limits: Limits) -> Exchange:
-        with self._next() as child:
+        with self._free, self._next() as child:
             return converse(child, source, requests, limits)
 
     def close(self) -> None:
@@ -84,21 +76,20 @@ class Unconfined:
             return _Process()
 
 
-def start() -> Unconfined:
+def start(workers: int = 1) -> Unconfined:
     """The backend, ready. Raises GraderFault where it cannot work at all."""
     if os.name != "posix":
         raise GraderFault(
             "sandbox 'unconfined': this is not a POSIX system; expected Linux or macOS; "
             "run the grader in WSL or in a container"
         )
-    return Unconfined()
+    return Unconfined(workers)
 
 
 class _Process:
     """One child: its pipes, its working directory, its end."""
 
     def __init__(self) -> None:
-        paths = _import_paths()
         try:
             # two folders: the child may do to the inner one what it likes, the outer one stays ours
             self._directory = Path(tempfile.mkdtemp(prefix="submission-"))
@@ -106,7 +97,7 @@ class _Process:
             raise _unstartable(error) from None
         try:
             (self._directory / "work").mkdir(0o700)
-            self._popen = _popen(self._directory / "work", paths)
+            self._popen = _popen(self._directory / "work")
         except OSError as error:
             _remove(self._directory)
             raise _unstartable(error) from None
@@ -171,36 +162,14 @@ def _unstartable(error: OSError) -> GraderFault:
     )
 
 
-def _popen(directory: Path, paths: tuple[str, str]) -> subprocess.Popen[bytes]:
+def _popen(directory: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _PROGRAM, *paths],
+        interpreter.command(_PROGRAM),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
         cwd=directory,
-        env=_environment(str(directory)),
+        env=interpreter.environment(str(directory)),
         start_new_session=True,
     )
-
-
-def _import_paths() -> tuple[str, str]:
-    """The folders of the grader and of numpy, neither of them imported to know it."""
-    numpy = find_spec("numpy")
-    if numpy is None or numpy.origin is None:
-        raise GraderFault(
-            "sandbox: numpy is not installed beside the grader; expected the grader's own environment; install it again"
-        )
-    return str(Path(__file__).parents[2]), str(Path(numpy.origin).parents[1])
-
-
-def _environment(directory: str) -> dict[str, str]:
-    """Nothing of the grader's own; one thread, since a library's pool is no part of a homework."""
-    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    return {
-        "PATH": os.defpath,
-        "HOME": directory,
-        "TMPDIR": directory,
-        "LC_ALL": "C.UTF-8",
-        **dict.fromkeys(threads, "1"),
-    }

@@ -1,10 +1,11 @@
 """Frames: how bytes cross the walls, and what is refused on the way back.
 
-    magic "GRD1" | kind u8 | sequence u32 | nonce u64 | length u32 | payload of that length
+    magic "GRD1" | kind u8 | sequence u32 | nonce u64 | printed u64 | length u32 | payload of that length
 
 All little-endian. The nonce is drawn for each conversation; the sequence counts the frames of one
-direction from 0. The parent sends LIMITS, SOURCE, REQUEST..., END; the child sends READY once it has read
-them all, LOADED (or RAISED) once the source is loaded, then one frame a call, and waits for no reply.
+direction from 0; `printed` is the number of bytes the child says it has printed so far. The parent
+sends LIMITS, SOURCE, REQUEST..., END; the child sends READY once it has read them all, LOADED (or RAISED)
+once the source is loaded, then one frame a call, and waits for no reply.
 Nothing here knows what a payload means.
 """
 
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEADER = struct.Struct("<4sBIQI")
+HEADER = struct.Struct("<4sBIQQI")
 LIMITS = struct.Struct("<Qd")  # memory in bytes, CPU seconds
 MAGIC = b"GRD1"
 LONGEST_ANSWER = 128 * 2**10  # bytes; an honest harness sends at most half of it
@@ -50,11 +51,12 @@ class ProtocolViolation(Exception):
 class Frame(NamedTuple):
     kind: Kind
     payload: bytes
+    printed: int = 0
 
 
-def encode(kind: Kind, sequence: int, nonce: int, payload: bytes = b"") -> bytes:
+def encode(kind: Kind, sequence: int, nonce: int, payload: bytes = b"", printed: int = 0) -> bytes:
     """One frame, ready to be written."""
-    return HEADER.pack(MAGIC, kind, sequence, nonce, len(payload)) + payload
+    return HEADER.pack(MAGIC, kind, sequence, nonce, printed, len(payload)) + payload
 
 
 class FrameReader:
@@ -70,29 +72,29 @@ class FrameReader:
         """The frames this chunk completes. Raises ProtocolViolation at the first one that is wrong."""
         self._buffer += chunk
         while len(self._buffer) >= HEADER.size:
-            kind, length = self._header()
+            kind, printed, length = self._header()
             end = HEADER.size + length
             if len(self._buffer) < end:
                 return
             payload = bytes(self._buffer[HEADER.size : end])
             del self._buffer[:end]
             self._sequence += 1
-            yield Frame(kind, payload)
+            yield Frame(kind, payload, printed)
 
-    def _header(self) -> tuple[Kind, int]:
-        magic, kind, sequence, nonce, length = HEADER.unpack_from(self._buffer)
+    def _header(self) -> tuple[Kind, int, int]:
+        magic, kind, sequence, nonce, printed, length = HEADER.unpack_from(self._buffer)
         if (magic, sequence, nonce) != (MAGIC, self._sequence, self._nonce):
             raise ProtocolViolation("a frame with a wrong magic, sequence or nonce")
         if kind not in ANSWERS and kind not in (Kind.READY, Kind.LOADED):
             raise ProtocolViolation(f"a frame of kind {kind}")
         if length > self._longest:
             raise ProtocolViolation(f"a frame of {length} bytes")
-        return Kind(kind), length
+        return Kind(kind), printed, length
 
 
 def read_frame(descriptor: int) -> tuple[Kind, int, bytes]:
     """Kind, nonce and payload of the next frame from the grader; blocks. Raises EOFError at its end."""
-    _, kind, _, nonce, length = HEADER.unpack(_read_exactly(descriptor, HEADER.size))
+    _, kind, _, nonce, _, length = HEADER.unpack(_read_exactly(descriptor, HEADER.size))
     return Kind(kind), nonce, _read_exactly(descriptor, length)
 
 

@@ -1,0 +1,125 @@
+"""`grade submit`: one file graded, and its report printed."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from contextlib import closing, nullcontext
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grader import grading, settings
+from grader import sandbox as sandboxes
+from grader.cli.shared import RubricOption, console, load
+from grader.errors import UsageError
+from grader.report import Audience
+from grader.values import Submission
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+LARGEST_FILE = 1_000_000  # bytes
+WITHOUT_WALLS = ("darwin", "win32")  # systems of students who grade their own file
+MOST_SEED = 2**settings.SEED_BITS - 1
+
+
+def submit(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The student's Python file.", show_default=False)],
+    rubric: RubricOption = "backprop",
+    student: Annotated[str | None, typer.Option(metavar="ID", help="Whose it is, for the report.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, max=MOST_SEED, help="The seed of the networks.")
+    ] = None,
+    submitted: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it was handed in, as 2026-10-11T22:15:00+09:00.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON document.")] = False,
+    audience: Annotated[
+        Audience | None,
+        typer.Option(
+            metavar="A", help="instructor (default of --json), or student: without hidden criteria (default else)."
+        ),
+    ] = None,
+    sandbox: Annotated[str | None, typer.Option(metavar="B", help="The walls to run it behind.")] = None,
+) -> None:
+    """Grade one file and print its report."""
+    time = _time(submitted)
+    submission = Submission(file.name, _read(file), student, time)
+    loaded, assignment = load(rubric)
+    number = settings.seed_for(submission.sha256) if seed is None else seed
+    sandbox = sandbox or _without_walls()
+    if not as_json:
+        Thread(target=import_module, args=["grader.render.terminal"]).start()  # while the child works, we would wait
+    with _sandbox(context.obj, sandbox) as walls:
+        report = grading.grade(submission, assignment, loaded, seed=number, sandbox=walls)
+    seen = report.seen_by(audience or ("instructor" if as_json else "student"))
+    if as_json:
+        print(seen.model_dump_json(indent=2, ensure_ascii=not _speaks_unicode()))
+    else:
+        from grader.render import terminal
+
+        console().print(terminal.report(seen))
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a submission. Raises UsageError for what is no file, cannot be read, or is too large."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UsageError(f"{path}: it is a folder; expected a Python file; name the file in it")
+        if not stat.S_ISREG(mode):
+            raise UsageError(f"{path}: it is no regular file; expected a Python file; save it as one first")
+        with path.open("rb") as file:
+            source = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such file; expected a Python file; correct the path") from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(f"{path}: it cannot be read ({why}); expected a Python file; mend that") from None
+    if len(source) > LARGEST_FILE:
+        raise UsageError(f"{path}: it is larger than 1 MB; expected some kilobytes of Python; take the data out of it")
+    return source
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise UsageError(
+            f"--submitted: found {text!r}; expected a date and time with its zone, such as "
+            "2026-10-11T22:15:00+09:00; correct it"
+        )
+    return time
+
+
+def _sandbox(started: sandboxes.Sandbox | None, name: str | None) -> AbstractContextManager[sandboxes.Sandbox]:
+    wanted = sandboxes.wanted(name)
+    if started is not None and started.name == wanted:
+        return nullcontext(started)
+    return closing(sandboxes.start(wanted))
+
+
+def _without_walls() -> str | None:
+    """Where the walls cannot be, a student may still grade their own file; but nobody is to think they stand."""
+    if sys.platform not in WITHOUT_WALLS or settings.sandbox_name():
+        return None
+    print(
+        "grade: the sandbox: there are no walls on this system, only Linux has them; expected your own file, which is "
+        "run as if you ran it yourself; grade other people's files on Linux",
+        file=sys.stderr,
+    )
+    return "unconfined"
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

@@ -1,0 +1,251 @@
+"""The zygote's program: import everything once, wall itself in, then fork a child for each submission.
+
+It never sees a byte of a student's: it passes three pipe ends on to the child and tells the grader how
+the child ended. One submission at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from grader.sandbox import confinement, harness, layers, linux, namespaces, policy, preload, rlimits, seccomp
+from grader.sandbox.channel import ENDING, LONGEST_MESSAGE, START, STARTED, WITH_SCIPY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+RULESET, HANDING = (
+    5,
+    6,
+)  # where a child has Landlock's rules and the socket that hands it its ends, until it needs them no more
+FIRST_KEPT = 10  # the zygote's own descriptors are from here on; a child's are below
+
+
+class _Refusal(Exception):
+    """Why nothing is run on this machine."""
+
+
+class _Zygote(NamedTuple):
+    """A walled-in zygote: the layers that stand, and what its children need of it."""
+
+    standing: tuple[str, ...]
+    address_space: int
+    null: int
+    ruleset: int
+    own_namespace: int | None
+
+
+def main() -> NoReturn:
+    """Serve until the grader closes its end, or dies."""
+    gc.disable()
+    wanted = sys.argv[3].split(",")
+    channel = socket.socket(fileno=_kept(os.dup(0)))
+    preload.numpy()
+    if not (asked := channel.recv(LONGEST_MESSAGE)):
+        os._exit(0)
+    if asked == WITH_SCIPY:
+        preload.scipy()
+    harness.rehearse(20)  # as often as the interpreter wants to see a function before it specialises it
+    harness.forget_the_grader()
+    try:
+        zygote = _seal(wanted)
+    except (_Refusal, OSError) as refusal:
+        channel.send(json.dumps({"refusal": str(refusal)}).encode()[:LONGEST_MESSAGE])
+        os._exit(1)
+    channel.send(json.dumps({"standing": zygote.standing}).encode())
+    _serve(channel, zygote)
+    os._exit(0)
+
+
+def _kept(descriptor: int) -> int:
+    """The same, out of a child's way."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_KEPT)
+    os.close(descriptor)
+    return moved
+
+
+# Walls.
+
+
+def _seal(wanted: Collection[str]) -> _Zygote:
+    """Put up what is to stand around this process, and try what its children will put up."""
+    if (tasks := len(list(Path("/proc/self/task").iterdir()))) != 1:
+        raise _Refusal(f"numpy runs {tasks} threads; expected one, for a process with threads cannot be walled in")
+    standing = list(namespaces.enter(wanted))
+    null = _kept(os.open(os.devnull, os.O_RDWR))
+    _fill_below(FIRST_KEPT, null)
+    own_namespace = _kept(os.open("/proc/self/ns/pid", os.O_RDONLY)) if layers.PID in standing else None
+    ruleset = _kept(_ruleset()) if layers.LANDLOCK in wanted else null
+    address_space = rlimits.address_space()
+    if layers.ROOT in wanted and layers.USER in standing and namespaces.empty_the_root():
+        standing.append(layers.ROOT)
+    linux.capset(1 << linux.CAP_SYS_ADMIN if layers.PID in standing else 0)  # to give each child its own pid namespace
+    standing += [layer for layer in layers.OF_THE_CHILD if layer in wanted and _possible(layer)]
+    zygote = _Zygote(tuple(standing), address_space, null, ruleset, own_namespace)
+    _try_out(zygote)
+    harness.open_output(1)  # by number: each child puts its own pipe there
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return zygote
+
+
+def _fill_below(first: int, null: int) -> None:
+    """Occupy what is free below, so that what the grader sends is above."""
+    while (filler := os.dup(null)) < first:
+        pass
+    os.close(filler)
+    os.dup2(null, 0)
+
+
+def _ruleset() -> int:
+    try:
+        return linux.landlock_ruleset()
+    except OSError as error:
+        raise _Refusal(
+            f"this kernel has no Landlock ({error.strerror}); expected Linux 5.13 or later with landlock among its "
+            "security modules (lsm=... on the kernel's command line)"
+        ) from None
+
+
+def _possible(layer: str) -> bool:
+    """Whether a child can put this up; without Landlock or seccomp nothing is run, so those are not asked."""
+    if layer == layers.MEMORY:
+        return _succeeds(partial(linux.prctl, linux.PR_SET_MDWE, linux.MDWE_REFUSE_EXEC_GAIN))  # since Linux 6.3
+    if layer == layers.SECCOMP and os.uname().machine not in policy.MACHINES:
+        raise _Refusal(
+            f"there is no table of system calls for {os.uname().machine}; expected one of {', '.join(policy.MACHINES)}"
+        )
+    return True
+
+
+def _try_out(zygote: _Zygote) -> None:
+    """Have a child put up everything, before the first submission depends on it."""
+    if layers.SECCOMP in zygote.standing:
+        seccomp.program(os.uname().machine, 1)  # made once, for all children
+    report, told = os.pipe()
+    try:
+        _reap(_fork(zygote, partial(_rehearse, zygote, told)))
+        os.close(told)
+        if said := os.read(report, LONGEST_MESSAGE):
+            raise _Refusal(f"the walls cannot be put up ({said.decode()}); expected a kernel with seccomp filters")
+    finally:
+        os.close(report)
+
+
+def _rehearse(zygote: _Zygote, told: int) -> None:
+    ruleset = os.dup(zygote.ruleset)
+    try:
+        confinement.confine(zygote.standing, ruleset, zygote.address_space, 2**30, 10.0)
+    except OSError as error:
+        os.write(told, str(error).encode())
+
+
+def _succeeds(attempt: Callable[[], None]) -> bool:
+    """Whether a child of this process can do this; it keeps what it did to itself."""
+    child = os.fork()
+    if child == 0:
+        with suppress(OSError):
+            attempt()
+            os._exit(0)
+        os._exit(1)
+    return _reap(child) == 0
+
+
+def _reap(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+# Submissions.
+
+
+class _Spare(NamedTuple):
+    """A child that waits for its submission, and the socket over which it is handed its ends."""
+
+    process: int
+    pidfd: int
+    socket: socket.socket
+
+
+def _serve(channel: socket.socket, zygote: _Zygote) -> None:
+    """One submission after another. The next child is made as soon as the last has ended, before it is asked for."""
+    spare = _spare(zygote)
+    while True:
+        message, ends, _, _ = socket.recv_fds(channel, LONGEST_MESSAGE, 3)
+        if not message:
+            return
+        running = spare
+        with running.socket:
+            socket.send_fds(running.socket, [START], ends)
+        for end in ends:
+            os.close(end)
+        socket.send_fds(channel, [STARTED], [running.pidfd])
+        _see_to_its_end(channel, running)
+        spare = _spare(zygote)
+
+
+def _spare(zygote: _Zygote) -> _Spare:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = _fork(zygote, partial(_answer, zygote, theirs))
+    return _Spare(process, os.pidfd_open(process), ours)
+
+
+def _fork(zygote: _Zygote, task: Callable[[], None]) -> int:
+    """A child, first of its own pid namespace where there are any, that does this and ends."""
+    if zygote.own_namespace is not None:
+        linux.unshare(linux.CLONE_NEWPID)
+    child = os.fork()
+    if child == 0:
+        try:
+            linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+            task()
+        finally:
+            os._exit(1)
+    if zygote.own_namespace is not None:
+        linux.setns(zygote.own_namespace, linux.CLONE_NEWPID)  # else there is no second child
+    return child
+
+
+def _answer(zygote: _Zygote, handing: socket.socket) -> None:
+    """What a child does: wait for its ends, hold them and nothing else, and let the harness run."""
+    os.dup2(zygote.null, 0)
+    os.dup2(zygote.ruleset, RULESET)
+    os.dup2(handing.fileno(), HANDING)
+    if layers.DESCRIPTORS in zygote.standing:
+        linux.close_from(HANDING + 1)
+    harness.rehearse(1)  # what this copies of the zygote's memory need not be copied while someone waits
+    _, ends, _, _ = socket.recv_fds(socket.socket(fileno=HANDING), LONGEST_MESSAGE, 3)
+    request, response, output = ends
+    for place, descriptor in enumerate((output, output, request, response), start=1):
+        os.dup2(descriptor, place)
+    if layers.DESCRIPTORS in zygote.standing:
+        linux.close_from(HANDING)
+    try:
+        harness.serve(3, 4, partial(confinement.confine, zygote.standing, RULESET, zygote.address_space))
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}".encode())
+
+
+def _see_to_its_end(channel: socket.socket, running: _Spare) -> None:
+    """Tell the grader how this child ended; and end it when the grader is gone."""
+    poll = select.poll()
+    poll.register(running.pidfd, select.POLLIN)
+    poll.register(channel, 0)  # a closed end is always told
+    if all(descriptor != running.pidfd for descriptor, _ in poll.poll()):
+        signal.pidfd_send_signal(running.pidfd, signal.SIGKILL)
+    _, status, usage = os.wait4(running.process, 0)
+    os.close(running.pidfd)
+    with suppress(BrokenPipeError):
+        channel.send(ENDING.pack(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime))

@@ -1,0 +1,293 @@
+"""The default backend as its callers see it: workers, threads, scipy, lost zygotes, and machines that lack something."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Thread
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from grader import engine, sandbox
+from grader.errors import GraderFault
+from grader.sandbox import layers, packing, zygote
+from grader.sandbox.exchange import Fate, Request
+from grader.values import Call, Limits, Part
+
+CALL = Call(Part("p", "f", "", "", ""), (0,), "", "")
+REQUEST = Request(engine.pack([CALL]), 1, 5.0)
+RIGHT = ROOT / "submissions" / "backprop" / "right.py"
+
+
+def answer_of(walls, source, limits=Limits()):  # noqa: B008 a frozen value
+    exchange = walls.run(packing.text("a.py") + source.encode(), [REQUEST], limits)
+    assert exchange.fate is Fate.DONE, (exchange.fate, exchange.detail, exchange.output)
+    _, _, raw = packing.Cursor(exchange.answers[0].frame.payload).array()
+    return float(np.frombuffer(raw)[0])
+
+
+def process_of(walls, n=0):
+    return walls._all[n]._process._popen.pid
+
+
+@pytest.fixture(scope="module")
+def walls():
+    with closing(zygote.start()) as backend:
+        yield backend
+
+
+# Workers and threads.
+
+
+def test_it_says_how_many_workers_there_are():
+    with closing(sandbox.start("zygote", 3)) as three:
+        assert three.workers == 3
+
+
+def test_several_threads_share_it():
+    def squared(n):
+        return answer_of(shared, f"import time\ndef f(x):\n    time.sleep(0.01)\n    return {n} ** 2")
+
+    with closing(zygote.start(2)) as shared, ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(squared, range(40))) == [n**2 for n in range(40)]
+        assert process_of(shared, 0) != process_of(shared, 1)
+
+
+def test_as_many_submissions_run_at_once_as_there_are_workers():
+    meeting = "import time\nbegun = time.monotonic()\ndef f(x):\n    time.sleep(1)\n    return begun"
+    with closing(zygote.start(2)) as two, ThreadPoolExecutor(2) as threads:
+        begun = list(threads.map(lambda _: answer_of(two, meeting), range(2)))
+    assert abs(begun[0] - begun[1]) < 30  # both ended; the clock is one for all
+
+
+def test_it_outlives_the_thread_that_started_it():
+    with closing(zygote.start()) as walls:
+        thread = Thread(target=answer_of, args=(walls, "def f(x): return 1"))
+        thread.start()
+        thread.join()
+        process = process_of(walls)
+        assert answer_of(walls, "def f(x): return 2") == 2
+        assert process_of(walls) == process
+
+
+def test_it_may_be_closed_twice_and_unused():
+    backend = zygote.start()
+    backend.close()
+    backend.close()
+
+
+# What can be imported.
+
+
+def test_scipy_is_there_for_who_names_it(walls):
+    answer_of(walls, "def f(x): return 1")
+    process = process_of(walls)
+    assert answer_of(walls, "from scipy.stats import norm\ndef f(x): return norm.cdf(0)") == 0.5
+    assert process_of(walls) != process
+    process = process_of(walls)
+    assert answer_of(walls, "def f(x): return 1") == 1
+    assert process_of(walls) == process  # it stays
+
+
+def test_the_grader_is_not_there(walls):
+    source = """
+found = 0
+for name in ("grader", "grader.judge", "grader.sandbox.harness"):
+    try: __import__(name); found += 1
+    except ImportError: pass
+def f(x): return found
+"""
+    assert answer_of(walls, source) == 0
+
+
+def test_a_package_nobody_promised_is_a_plain_import_error(grade):
+    report = grade("import torch")
+    assert report.criteria[0].message == ("the file could not be loaded: ModuleNotFoundError: No module named 'torch'")
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["collections", "dataclasses", "functools", "itertools", "math", "typing", "random", "statistics", "fractions",
+     "decimal", "numpy.linalg", "numpy.polynomial.chebyshev", "numpy.ma", "numpy.testing", "ctypes", "asyncio",
+     "multiprocessing.shared_memory", "concurrent.futures", "subprocess", "socket", "sqlite3", "zipfile"],
+)  # fmt: skip
+def test_what_students_import_can_be_imported(module, walls):
+    assert answer_of(walls, f"import {module}\ndef f(x): return 1") == 1
+
+
+def test_a_broad_run_of_numpy_needs_nothing_that_is_forbidden(walls):
+    source = """
+import numpy as np, warnings, time, random
+from numpy.polynomial import Polynomial
+def f(x):
+    rng = np.random.default_rng(1)
+    m = rng.normal(size=(300, 300))
+    print(np.linalg.svd(m)[1][:3], np.linalg.eigh(m + m.T)[0][:3], np.linalg.qr(m)[0].shape, np.linalg.det(m))
+    print(np.fft.fft2(m).sum(), np.sort(m, axis=None)[:3], (m @ m).trace(), np.linalg.solve(m, m).trace())
+    print(np.einsum("ij,jk->ik", m, m).shape, np.convolve(m[0], m[1]).sum(), Polynomial([1, 2, 3]).roots())
+    print(np.random.rand(2), random.random(), np.unique(m.round()), np.histogram(m), np.percentile(m, 50))
+    print(np.array2string(m), repr(m), m.astype("f4").dtype, np.datetime64("2026-01-01"), np.lib.stride_tricks)
+    np.log(np.zeros(2)); np.float32(1e38) * np.float32(10)
+    time.sleep(0.001); time.perf_counter(); time.localtime()
+    print(f"{m[0, 0]:.3f}", "%s" % m[:1], "\\N{GREEK SMALL LETTER SIGMA}", "é".encode("latin-1"))
+    return 1
+"""
+    assert answer_of(walls, source) == 1
+
+
+# What it gives and takes.
+
+
+def test_memory_is_counted_from_what_the_zygote_has(walls):
+    limits = Limits(memory_bytes=256 * 2**20)
+    taking = (
+        "import numpy as np\ndef f(x):\n    try: return np.ones({} * 2**17).size > 0\n    except MemoryError: return 0"
+    )
+    assert answer_of(walls, taking.format(200), limits) == 1
+    assert answer_of(walls, taking.format(300), limits) == 0
+
+
+# A zygote that is lost.
+
+
+def test_a_lost_zygote_is_replaced_between_submissions():
+    with closing(zygote.start()) as walls:
+        answer_of(walls, "def f(x): return 1")
+        os.kill(process_of(walls), signal.SIGKILL)
+        assert answer_of(walls, "def f(x): return 2") == 2
+
+
+def test_a_submission_whose_zygote_is_lost_is_tried_once_more():
+    with closing(zygote.start()) as walls, ThreadPoolExecutor(1) as threads:
+        answer_of(walls, "def f(x): return 1")
+        first = process_of(walls)
+        slow = threads.submit(answer_of, walls, "import time\ntime.sleep(0.5)\ndef f(x): return 3")
+        time.sleep(0.1)
+        os.kill(first, signal.SIGKILL)
+        assert slow.result(60) == 3
+        assert process_of(walls) != first
+
+
+def test_a_submission_that_loses_every_zygote_is_our_fault():
+    with closing(zygote.start()) as walls, ThreadPoolExecutor(1) as threads:
+        answer_of(walls, "def f(x): return 1")
+        slow = threads.submit(
+            answer_of, walls, "import time\ntime.sleep(30)\ndef f(x): return 3", Limits(submission_seconds=60)
+        )
+        killed = set()
+        while len(killed) < 2:
+            process = walls._all[0]._process
+            if process and process.standing and process._popen.pid not in killed:
+                time.sleep(0.2)  # until the submission runs in it
+                killed.add(process._popen.pid)
+                process._popen.kill()
+        with pytest.raises(GraderFault, match="its zygote was lost"):
+            slow.result(60)
+        assert answer_of(walls, "def f(x): return 4") == 4  # the next finds a new one
+
+
+def test_a_zygote_that_cannot_start_is_our_fault(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with closing(zygote.start()) as walls, pytest.raises(GraderFault, match="a child cannot be started"):
+        answer_of(walls, "def f(x): return 1")
+
+
+# Machines that lack something. What a kernel lacks is feigned by the kernel itself, for one process and its children.
+
+WITHOUT_USER_NAMESPACES = """
+from grader.sandbox import linux
+user, group = os.getuid(), os.getgid()
+linux.unshare(linux.CLONE_NEWUSER)
+open("/proc/self/setgroups", "w").write("deny")
+open("/proc/self/gid_map", "w").write(f"{group} {group} 1")
+open("/proc/self/uid_map", "w").write(f"{user} {user} 1")
+open("/proc/sys/user/max_user_namespaces", "w").write("0")
+"""
+WITHOUT_LANDLOCK = """
+from grader.sandbox import linux
+import struct
+linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+I = lambda code, value, yes=0, no=0: struct.pack("<HBBI", code, yes, no, value)
+linux.install_filter(I(0x20, 0) + I(0x15, 444, 0, 1) + I(0x06, 0x00050026) + I(0x06, 0x7FFF0000))
+"""
+WITHOUT_SECCOMP = """
+from grader.sandbox import linux
+import struct
+linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+I = lambda code, value, yes=0, no=0: struct.pack("<HBBI", code, yes, no, value)
+prctl = {"x86_64": 157, "aarch64": 167}[os.uname().machine]
+linux.install_filter(
+    I(0x20, 0) + I(0x15, prctl, 0, 3) + I(0x20, 16) + I(0x15, 22, 0, 1) + I(0x06, 0x00050016) + I(0x06, 0x7FFF0000)
+)
+"""
+
+
+def grade_on_a_machine(lack, *arguments):
+    code = f"import os, sys\nsys.path.insert(0, {str(ROOT)!r})\n{lack}\nos.execv(sys.executable, [sys.executable, '-m', 'grader', *sys.argv[1:]])"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_without_user_namespaces_the_other_layers_stand_and_the_report_says_so():
+    ran = grade_on_a_machine(WITHOUT_USER_NAMESPACES, "submit", RIGHT, "--seed", 1, "--json")
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)
+    assert report["points"] == 10
+    namespaces = {layers.USER, layers.NETWORK, layers.IPC, layers.UTS, layers.CGROUP, layers.PID, layers.ROOT}
+    assert namespaces <= set(report["sandbox"]["missing"])
+    assert {layers.LANDLOCK, layers.SECCOMP, layers.RLIMITS} <= set(report["sandbox"]["layers"])
+    assert namespaces.isdisjoint(report["sandbox"]["layers"])
+    shown = grade_on_a_machine(WITHOUT_USER_NAMESPACES, "submit", RIGHT, "--seed", 1).stdout
+    assert "sandbox zygote (without user namespace" in " ".join(shown.split()) or "(without" in shown
+
+
+def test_without_user_namespaces_a_student_s_code_is_still_held():
+    for source, verdict in (("import os\nos.listdir('/')", "exception"), ("import os\nos.kill(-1, 9)", "exception")):
+        ran = grade_on_a_machine(
+            f"{WITHOUT_USER_NAMESPACES}\nopen('/dev/null')", "submit", write(source), "--seed", 1, "--json"
+        )
+        assert json.loads(ran.stdout)["criteria"][0]["verdict"] == verdict
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path):
+    write.folder = tmp_path
+
+
+def write(source):
+    path = write.folder / "attack.py"
+    path.write_text(source)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("lack", "said"),
+    [(WITHOUT_LANDLOCK, "this kernel has no Landlock"), (WITHOUT_SECCOMP, "the walls cannot be put up")],
+    ids=["Landlock", "seccomp"],
+)
+def test_without(lack, said):
+    ran = grade_on_a_machine(lack, "submit", RIGHT)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert said in ran.stderr
+    assert "grade doctor" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    examined = grade_on_a_machine(lack, "doctor", "--json")
+    assert examined.returncode == 3
+    assert said in json.loads(examined.stdout)["refusal"]
+    chosen = grade_on_a_machine(lack, "submit", RIGHT, "--sandbox", "unconfined", "--json")
+    assert json.loads(chosen.stdout)["sandbox"]["backend"] == "unconfined"
+
+
+def test_another_system_is_told_what_it_lacks(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "sunos5")
+    with pytest.raises(GraderFault, match="this is sunos5; expected Linux.*--sandbox unconfined"):
+        zygote.start()
