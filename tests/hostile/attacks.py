@@ -1,0 +1,75 @@
+"""The corpus of attacks, how one is graded, and what its points must be.
+
+Attacks run behind the zygote's walls and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+from conftest import ROOT
+
+from grader import assignments, grading, rubric
+from grader.values import Submission
+
+FOLDER = Path(__file__).parent.parent / "data" / "attacks"
+EXPECTED = json.loads((FOLDER / "expected.json").read_text())
+BACKPROP = assignments.load("backprop")
+RUBRIC = rubric.read(ROOT / "rubrics" / "backprop.toml")
+IMPATIENT = RUBRIC.model_copy(
+    update={
+        "limits": RUBRIC.limits.model_copy(update={"call_seconds": Decimal(1), "submission_seconds": Decimal("4.5")})
+    }
+)
+RIGHT = (ROOT / "submissions" / "backprop" / "right.py").read_bytes()
+
+# What runs until a limit ends it: seconds each.
+ENDLESS = {
+    "sigsegv_handler_loop", "memory_bomb_np", "memory_bomb_string", "swallow_memoryerror_for_ever",
+    "int_to_str_quadratic", "cpu_spin", "sleep_for_ever_all_signals_masked",
+    "ignore_sigxcpu_sigterm_and_spin_past_rlimit_cpu", "loop_import", "loop_func", "fork_bomb_2", "mem_50gb",
+    "recursion_c", "import_the_grader_s_modules",
+}  # fmt: skip
+
+
+def graded(walls, name):
+    """The report of one attack, with little patience."""
+    submission = Submission(f"{name}.py", (FOLDER / f"{name}.py").read_bytes())
+    return grading.grade(submission, BACKPROP, IMPATIENT, seed=1, sandbox=walls)
+
+
+def control(walls, source=RIGHT):
+    """The report of a right submission."""
+    return grading.grade(Submission("right.py", source), BACKPROP, RUBRIC, seed=1, sandbox=walls)
+
+
+def functions_right(report):
+    verdicts = {}
+    for criterion in report.criteria:
+        verdicts.setdefault(criterion.function, []).append(criterion.verdict == "right")
+    return sum(map(all, verdicts.values()))
+
+
+def is_as_expected(report, name):
+    known = EXPECTED[name]
+    if "points" in known:
+        least, most = known["points"]
+        return least <= report.points <= most
+    return functions_right(report) in known["functions_right"]
+
+
+def zygote_of(walls):
+    """The process number of a sandbox's only zygote."""
+    (worker,) = walls._all
+    return worker._process._popen.pid
+
+
+def grade_source(walls, source, patience=1):
+    """The report of a source text, with this many seconds for a call and some more for all."""
+    limits = RUBRIC.limits.model_copy(
+        update={"call_seconds": Decimal(patience), "submission_seconds": Decimal(3 * patience + 3)}
+    )
+    rubric = RUBRIC.model_copy(update={"limits": limits})
+    return grading.grade(Submission("attack.py", source.encode()), BACKPROP, rubric, seed=1, sandbox=walls)

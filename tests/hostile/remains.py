@@ -1,0 +1,56 @@
+"""What a submission could leave behind: processes, descriptors, files, shared memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+
+def counted():
+    """How many of each there are: ours where that can be told, the machine's where not."""
+    return {
+        "processes": len(descendants(os.getpid())),
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+        "temporary files": len(list(Path(tempfile.gettempdir()).glob("submission-*"))),
+        "shared memory": len(list(Path("/dev/shm").iterdir())),
+        "SysV objects": sum(
+            len(Path(f"/proc/sysvipc/{kind}").read_text().splitlines()) for kind in ("shm", "sem", "msg")
+        ),
+    }
+
+
+def at_rest(seconds=10):
+    """The counts, once they stay the same for a while: a zygote makes its next child after the last has ended."""
+    deadline = time.monotonic() + seconds
+    last, since = counted(), time.monotonic()
+    while time.monotonic() < min(deadline, since + 0.5):
+        if (now := counted()) != last:
+            last, since = now, time.monotonic()
+        time.sleep(0.05)
+    return last
+
+
+def settled(before, seconds=10):
+    """The counts, once they are what they were, or after this time."""
+    deadline = time.monotonic() + seconds
+    while (now := counted()) != before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return now
+
+
+def descendants(process):
+    """The numbers of all processes that this one started, and that those did; the dead count until they are buried."""
+    children = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        children.setdefault(int(fields["PPid"]), []).append(int(fields["Pid"]))
+    found, new = [], [process]
+    while new:
+        new = [child for parent in new for child in children.get(parent, [])]
+        found += new
+    return found

@@ -1,0 +1,32 @@
+"""Every attack of the corpus behind all layers, and a right submission right after it, from the same zygote."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import ROOT
+
+from hostile import remains
+from hostile.attacks import EXPECTED, FOLDER, control, graded, is_as_expected, zygote_of
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_left(walls):
+    control(walls)
+    before = remains.at_rest()
+    yield
+    assert remains.settled(before) == before
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_attack_gains_nothing_and_harms_nobody(name, walls):
+    zygote = zygote_of(walls)
+    report = graded(walls, name)
+    assert is_as_expected(report, name), (report.points, [criterion.message for criterion in report.criteria])
+    assert control(walls).points == 10
+    assert zygote_of(walls) == zygote
+
+
+def test_the_corpus_is_whole():
+    told = (ROOT / "SECURITY.md").read_text()
+    assert f"{len(EXPECTED)} attacks (" in told
+    assert sorted(EXPECTED) == sorted(path.stem for path in FOLDER.glob("*.py"))
