@@ -18,9 +18,9 @@ from grader.errors import GraderError
 
 def main() -> NoReturn:
     """Run the command line."""
-    _prepare()
     started: sandbox.Sandbox | None = None
     try:
+        _prepare()
         _import_quickly()
         started = _start_early(sys.argv[1:])
         from grader.cli import run
@@ -33,6 +33,7 @@ def main() -> NoReturn:
     except SystemExit as ending:
         code = int(ending.code or 0)
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough: what was begun is cleaned up now
         if started is not None:
             started.close()
     _leave(code)
@@ -42,6 +43,10 @@ def _prepare() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         if ending := getattr(signal, name, None):
             signal.signal(ending, lambda number, _: sys.exit(128 + number))  # so that what was begun is cleaned up
+    if child_ended := getattr(signal, "SIGCHLD", None):
+        signal.signal(child_ended, signal.SIG_DFL)  # who was started ignoring it cannot wait for a child
+    if sys.stderr is None:  # else what is told there would go to stdout
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 for as long as this process lives
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without our letters still gets its report

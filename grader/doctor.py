@@ -130,7 +130,7 @@ class Finding(NamedTuple):
     """One layer on this machine, just now. `advice` is what to do where it is not proved."""
 
     layer: str
-    state: Literal["proved", "broken", "absent", "not needed"]
+    state: Literal["proved", "broken", "absent", "not needed", "not tried"]
     forbids: str
     advice: str | None
 
@@ -162,7 +162,8 @@ class Examination(NamedTuple):
 
 def examine(calls: Sequence[Call], signature: str) -> Examination:
     """Prove every layer, and time these calls of a submission that answers nothing but zero."""
-    refusal, findings, versions, timing = None, [_absent(probe) for probe in PROBES], ["", ""], None
+    untried = [Finding(probe.layer, "not tried", probe.forbids, None) for probe in PROBES]
+    refusal, findings, versions, timing = None, untried, ["", ""], None
     try:
         with closing(zygote.start()) as walls:
             timing = _time(walls, calls, signature)

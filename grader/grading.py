@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from grader import __version__, assignments, engine, judge, scoring
 from grader.errors import UsageError, nearest
+from grader.outcomes import clean
 from grader.report import CriterionReport, LateReport, PrintedReport, Report, RubricRef, SandboxReport, SubmissionRef
 from grader.values import Outcome, Verdict
 
@@ -49,7 +50,7 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
         assignment=assignment.ID,
         assignment_version=assignments.version(assignment),
         rubric=RubricRef(id=rubric.id, sha256=rubric.sha256),
-        student=submission.student and engine.clean(submission.student),
+        student=submission.student and clean(submission.student).replace("\n", " "),
         submission=_reference(submission),
         seed=seed,
         points=sum((criterion.points for criterion in criteria), Decimal(0)),
@@ -59,7 +60,7 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
         audience="instructor",
         criteria=criteria,
         stdout=run.output,
-        printed=tuple(_printed(run.printed, (*calls, *again))),
+        printed=tuple(_printed(run.printed, calls, again)),
         sandbox=SandboxReport(backend=sandbox.name, layers=sandbox.layers, missing=sandbox.missing),
         grader_version=__version__,
         seconds=round(monotonic() - started, 4),
@@ -86,7 +87,7 @@ def _refuse(rubric: Rubric, keys: tuple[str | int, ...], found: str, known: list
     near = nearest(found, known)
     raise UsageError(
         f"{rubric.place(*keys)}: found {found!r}; expected {'one of: ' if known[1:] else ''}{', '.join(known)}; "
-        + (f"did you mean {near}?" if near else f"assignment {rubric.assignment!r} has no other")
+        + (f"did you mean {near}?" if near and known[1:] else f"assignment {rubric.assignment!r} has no other")
     )
 
 
@@ -171,15 +172,18 @@ def _report(
     )
 
 
-def _printed(printed: Sequence[engine.Printed], calls: Sequence[Call]) -> Iterator[PrintedReport]:
+def _printed(
+    printed: Sequence[engine.Printed], calls: Sequence[Call], again: Sequence[Call]
+) -> Iterator[PrintedReport]:
+    made = [(call, call.place) for call in calls] + [(call, f"{call.place}, once more") for call in again]
     for position, text in printed:
-        call = None if position is None else calls[position]
-        yield PrintedReport(criterion=call and call.part.id, place=call and call.place, text=text)
+        call, place = (None, None) if position is None else made[position]
+        yield PrintedReport(criterion=call and call.part.id, place=place, text=text)
 
 
 def _reference(submission: Submission) -> SubmissionRef:
     return SubmissionRef(
-        name=engine.clean(submission.name),
+        name=clean(submission.name),
         sha256=submission.sha256,
         bytes=len(submission.source),
         submitted=submission.submitted,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grader.errors import GraderFault
+from grader.sandbox.packing import LARGEST_ANSWER_BYTES
 from grader.values import Verdict
 
 if TYPE_CHECKING:
@@ -30,13 +31,8 @@ def judge(call: Call, outcome: Outcome, reference: Array, tolerance: float) -> V
     if outcome.shape is not None and not fits(outcome.shape, reference.shape):
         return Verdict("wrong_shape", _shape_message(call, outcome.shape))
     match outcome.kind:
-        case "value" if outcome.value is not None:
-            return _judge_value(call, outcome.value.reshape(reference.shape), reference, tolerance)
         case "value":
-            raise GraderFault(
-                f"{_asked(call)}: the answer is larger than the walls let through; expected a smaller layer; "
-                "this assignment cannot be graded so"
-            )
+            return _judge_value(call, outcome, reference, tolerance)
         case "wrong_type":
             return Verdict("wrong_type", f"{_asked(call)} must be an array of numbers: yours was {_found(outcome)}")
         case "raised":
@@ -55,7 +51,20 @@ def fits(shape: tuple[int, ...], asked: tuple[int, ...]) -> bool:
     return [n for n in shape if n != 1] == [n for n in asked if n != 1]
 
 
-def _judge_value(call: Call, answer: Any, reference: Array, tolerance: float) -> Verdict:
+def _judge_unknown_value(call: Call, reference: Array) -> Verdict:
+    """Of the right shape and too large to be sent: what is too large is decided by what was asked for."""
+    if reference.nbytes > LARGEST_ANSWER_BYTES:
+        raise GraderFault(
+            f"{_asked(call)}: the answer is larger than the walls let through; expected a smaller layer; "
+            "this assignment cannot be graded so"
+        )
+    return Verdict("protocol", f"its answer could not be read: no numbers came ({call.place})")
+
+
+def _judge_value(call: Call, outcome: Outcome, reference: Array, tolerance: float) -> Verdict:
+    if outcome.value is None:
+        return _judge_unknown_value(call, reference)
+    answer: Any = outcome.value.reshape(reference.shape)
     if np.iscomplexobj(answer):
         if not (answer.imag == 0).all():
             return Verdict("wrong_type", f"{_asked(call)} must be real: yours has an imaginary part ({call.place})")

@@ -376,6 +376,7 @@ def test_a_huge_point_is_no_matter(grade):
         ("return np.zeros((1,) * 20)", "wrong_shape", "yours was (1, 1, 1, 1,"),
         ("return np.broadcast_to(1.0, (2**33,))", "wrong_shape", "yours was (8589934592,)"),
         ("return np.full(A[l].shape, 1e308) * (-1) ** np.arange(A[l].shape[1])", "wrong", "largest entry"),
+        ("return np.ma.array(np.diag(dsigma(z(l, A, b, y))) @ A[l], mask=True)", "not_finite", "yours has NaN"),
         ("from fractions import Fraction; return [[Fraction(1, 2)] * A[l].shape[1]] * A[l].shape[0]", "wrong_type",
          "yours was an array of Fraction objects; make each of its entries a float"),
         ("os.kill(os.getpid(), 9)", "exception", "PermissionError: [Errno 1] Operation not permitted"),

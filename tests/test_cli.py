@@ -150,6 +150,26 @@ def test_a_rubric_of_the_working_folder_comes_first(grade, tmp_path):
     assert document(grade("submit", RIGHT, "--rubric", "mine", "--json", cwd=tmp_path))["max_points"] == 10.0
 
 
+def test_a_rubric_of_the_working_folder_does_not_bring_code(grade, tmp_path):
+    (tmp_path / "rubrics").mkdir()
+    (tmp_path / "rubrics" / "backprop.toml").write_text(
+        HIDING.replace('assignment = "backprop"', 'assignment = "own.py"')
+    )
+    (tmp_path / "rubrics" / "own.py").write_text("open('sprung', 'w')")
+    refused(
+        grade("submit", RIGHT, cwd=tmp_path), "found a Python file", "give the path: --rubric rubrics/backprop.toml"
+    )
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_deadline_without_a_time_is_told_of(grade, tmp_path):
+    late = HIDING + "\n[late]\ndeadline = 2026-10-11T23:59:00+09:00\npercent_per_day = 10\n"
+    (tmp_path / "late.toml").write_text(late)
+    ran = grade("submit", RIGHT, "--rubric", tmp_path / "late.toml", "--json")
+    assert document(ran)["late"] is None
+    assert "without --submitted nothing is late" in ran.stderr
+
+
 # Refusals.
 
 
@@ -217,8 +237,9 @@ def shell(command, home, **options):
 
 def test_an_output_that_is_closed_full_or_no_longer_read(home):
     for command in ("grade submit submissions/backprop/right.py", "grade rubric schema", "grade starter backprop"):
-        closed = shell(f"{command} >&-", home)
-        assert (closed.returncode, closed.stderr) == (0, "")
+        for options in ("", " --json") if "submit" in command else ("",):
+            closed = shell(f"{command}{options} >&-", home)
+            assert (closed.returncode, closed.stderr) == (0, "")
         left = shell(f"{command} | true; exit ${{PIPESTATUS[0]}}", home)
         assert (left.returncode, left.stderr) == (0, "")
         full = shell(f"{command} > /dev/full", home)
@@ -241,6 +262,19 @@ def test_an_interrupted_grading_leaves_nothing(home, tmp_path, ending, code, aft
     assert grading.returncode in (code, -ending)  # the latter where it came before the first line of ours
     assert b"Error" not in said
     assert list(temporary.iterdir()) == []
+
+
+def test_being_interrupted_twice_is_no_worse(home, tmp_path):
+    (tmp_path / "sleeps.py").write_text("import time\ntime.sleep(60)")
+    command = [sys.executable, "-m", "grader", "submit", tmp_path / "sleeps.py"]
+    with subprocess.Popen(command, env={**os.environ, "GRADER_HOME": str(home)}, stderr=subprocess.PIPE) as grading:
+        time.sleep(1.5)
+        for _ in range(5):
+            grading.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        _, said = grading.communicate(timeout=60)
+    assert grading.returncode == 130
+    assert b"Traceback" not in said
 
 
 def test_a_machine_without_room_for_a_child_is_our_fault(home, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import engine
+from grader import engine, outcomes
 from grader.formula import Formula
 from grader.sandbox import packing
 from grader.sandbox.exchange import Answer, Exchange, Fate
@@ -168,12 +168,12 @@ def test_what_was_not_kept_is_counted():
     ],
 )
 def test_texts_lose_what_a_terminal_would_obey(text, cleaned):
-    assert engine.clean(text) == cleaned
+    assert outcomes.clean(text) == cleaned
 
 
 @given(st.text())
 def test_cleaning_twice_changes_nothing_more(text):
-    assert engine.clean(engine.clean(text)) == engine.clean(text)
+    assert outcomes.clean(outcomes.clean(text)) == outcomes.clean(text)
 
 
 # Untrusted answers.
@@ -199,6 +199,8 @@ def test_any_bytes_may_stand_where_names_are_expected(payload):
 @pytest.mark.parametrize(
     ("message", "advice"),
     [
+        ("[Errno 1] Operation not permitted", "; there are no processes and no threads here: compute it in this one"),
+        ("can't start new thread", "; there are no processes and no threads here: compute it in this one"),
         ("[Errno 27] File too large", "; there are no files and no network here: keep it in memory"),
         ("[Errno 13] Permission denied: 'data.csv'", "; there are no files and no network here: keep it in memory"),
         (
@@ -241,3 +243,33 @@ def test_arguments_that_calls_share_are_sent_once():
     once = engine.pack([call("f1", *shared)])
     thrice = engine.pack([call("f1", *shared)] * 3)
     assert len(thrice) - len(once) < 100
+
+
+def test_a_file_that_is_slow_to_load_is_not_loaded_for_ever():
+    slow = LOADED._replace(seconds=8.0)
+    dying = [exchange(answers(n), Fate.CRASH, loaded=slow, seconds=0.1) for n in (0, 0, 0, 0)]
+    result, asked = run(*dying)
+    assert len(asked) == 4  # 32 s of loading, for a submission of 9 s
+    assert result.outcomes[6].text == "not called: the file had been loaded again and again, for 32 s"
+
+
+def test_what_is_printed_after_loading_failed_is_of_no_call():
+    refused = Answer(Frame(Kind.RAISED, RAISED_PAYLOAD), 0.0, 2)
+    result, _ = run(exchange(loaded=refused, output=b"a\nlate\n"))
+    assert result.printed == ((None, "a\n"), (None, "late\n"))
+
+
+RAISED_PAYLOAD = b"".join(map(packing.text, ("ValueError", "first\nsecond", "Traceback\n  it"))) + bytes(3)
+
+
+def test_a_message_is_one_line_and_a_traceback_is_not():
+    result, _ = run(exchange(answers(7, kind=Kind.RAISED, payload=RAISED_PAYLOAD)))
+    assert result.outcomes[0].text == "ValueError: first second"
+    assert result.outcomes[0].traceback == "Traceback\n  it"
+
+
+def test_texts_are_cut_to_what_an_honest_child_sends():
+    payload = b"".join(map(packing.text, ("E", "x" * 10**5, "y" * 10**5))) + bytes(3)
+    result, _ = run(exchange(answers(7, kind=Kind.RAISED, payload=payload)))
+    assert len(result.outcomes[0].text) < packing.LONGEST_TEXT + 10
+    assert len(result.outcomes[0].traceback) <= packing.LONGEST_TEXT

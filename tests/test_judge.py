@@ -114,8 +114,14 @@ def test_objects_are_told_what_to_become():
 
 
 def test_a_right_answer_too_large_for_the_walls_is_our_fault():
+    too_large = np.ones((100, 100))
     with pytest.raises(GraderFault, match="larger than the walls let through"):
-        judge.judge(CALL, Outcome("value", shape=(2, 3)), REFERENCE, TOLERANCE)
+        judge.judge(CALL, Outcome("value", shape=too_large.shape), too_large, TOLERANCE)
+
+
+def test_an_answer_said_to_be_too_large_that_cannot_be_is_the_student_s():
+    found = judge.judge(CALL, Outcome("value", shape=(2, 3)), REFERENCE, TOLERANCE)
+    assert (found.kind, "no numbers came" in found.message) == ("protocol", True)
 
 
 @given(st.binary(max_size=400))

@@ -40,6 +40,24 @@ def test_it_works_from_any_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_who_has_closed_the_error_output_gets_a_report():
+    ran = run("sh", "-c", "./grade.sh submit submissions/backprop/right.py 2>&-")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("right.py: 10 of 10 points")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_no_matter(tmp_path):
+    if os.getuid() != 0:
+        pytest.skip("only root can lose its rights in a folder of its own")
+    tmp_path.chmod(0o700)
+    code = (
+        "import os, sys; os.chdir(sys.argv[1]); sys.path.insert(0, sys.argv[2]); from grader import rubric; "
+        "os.setegid(65534); os.seteuid(65534); rubric.find('backprop')"
+    )
+    ran = run(sys.executable, "-c", code, tmp_path, ROOT)
+    assert "PermissionError" not in ran.stderr, ran.stderr
+
+
 def test_exit_codes_pass_through():
     assert run("./grade.sh", "submit", "nowhere.py").returncode == 2
 

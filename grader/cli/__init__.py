@@ -16,6 +16,7 @@ import typer
 from grader import __version__
 from grader.cli import assignment, doctor, rubric, submit
 from grader.errors import GraderError, GraderFault
+from grader.outcomes import clean
 
 if TYPE_CHECKING:
     from grader import sandbox as sandboxes
@@ -40,11 +41,11 @@ app.command()(doctor.doctor)
 def run(started: sandboxes.Sandbox | None = None) -> int:
     """Run the command line and give its exit code. `started` is a sandbox that was begun early, if any."""
     try:
-        app(obj=started)
+        app(obj=started, prog_name="grade")
     except SystemExit as leaving:
         return 0 if leaving.code in (None, READER_LEFT) else int(leaving.code)
     except GraderError as error:
-        print(f"grade: {error}", file=sys.stderr)
+        print(f"grade: {clean(str(error))}", file=sys.stderr)
         return error.exit_code
     except Exception as error:
         if os.environ.get("GRADER_TRACEBACK"):

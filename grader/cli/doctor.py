@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from grader.doctor import Examination
 
 EXAMPLE = "backprop"  # whose calls are timed
-MARKS = {"proved": "✓", "not needed": "·", "absent": "–", "broken": "✗"}
+MARKS = {"proved": "✓", "not needed": "·", "absent": "–", "not tried": "?", "broken": "✗"}
 
 
 def doctor(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,12 @@ RubricArgument = Annotated[str, typer.Argument(metavar="[R]", help="A rubric's n
 def load(name: str) -> tuple[Rubric, Assignment]:
     """A rubric and its assignment, found to fit each other. Raises UsageError where they are not, or do not."""
     rubric = rubrics.read(rubrics.find(name))
+    if rubric.assignment.endswith(".py") and rubric.path != Path(name):
+        raise UsageError(
+            f"{rubric.place('assignment')}: found a Python file, which would be run without walls; expected the name "
+            "of an assignment in a rubric that is found where you stand; if you trust it, give its path: "
+            f"--rubric {rubric.path}"
+        )
     try:
         assignment = assignments.load(rubric.assignment, beside=rubric.path.parent)
     except UsageError as error:

@@ -52,6 +52,8 @@ def submit(
     time = _time(submitted)
     submission = Submission(file.name, _read(file), student, time)
     loaded, assignment = load(rubric)
+    if loaded.late and time is None:
+        print("grade: note: the rubric has a deadline, and without --submitted nothing is late", file=sys.stderr)
     number = settings.seed_for(submission.sha256) if seed is None else seed
     sandbox = sandbox or _without_walls()
     if not as_json:
@@ -122,4 +124,4 @@ def _without_walls() -> str | None:
 
 
 def _speaks_unicode() -> bool:
-    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"

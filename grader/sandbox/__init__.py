@@ -6,11 +6,13 @@ child and knows nothing of grading, of answers, or of what is inside a frame.
     wire        frames and their headers            (both sides)
     packing     values inside a frame               (harness and engine; no backend reads them)
     exchange    one conversation with one child     (the parent's side, and its clock)
-    harness     what runs in the child              (the only one to import numpy)
+    harness     what runs in the child              (with `answers`, the only one to import numpy)
+    answers     what a function gave back, packed
     interpreter an isolated Python to run it in
 
     zygote      backend, the default: every submission in a fork of a process that has numpy loaded
-      channel, forkserver, preload                  what the two say to each other; that process; what it imports
+      zygote_process, channel                       one such process from outside; what the two say to each other
+      forkserver, preload                           that process from inside; what it imports
       layers, namespaces, confinement               the walls by name; those it puts up once; those of each child
       policy, seccomp, linux, rlimits               the table of system calls; the filter made of it; mechanism
 

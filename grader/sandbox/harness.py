@@ -7,12 +7,10 @@ shares this process and may wreck all of it, so the other side trusts nothing th
 from __future__ import annotations
 
 import builtins
-import inspect
 import io
 import linecache
 import os
 import sys
-import traceback
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib.util import decode_source
 from typing import TYPE_CHECKING, Any
@@ -20,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grader.formula import Formula
-from grader.sandbox import packing
-from grader.sandbox.packing import Cursor
+from grader.sandbox import answers, packing
+from grader.sandbox.packing import LONGEST_TEXT, Cursor
 from grader.sandbox.wire import LIMITS, Kind, encode, read_frame, write_all
 
 if TYPE_CHECKING:
@@ -29,10 +27,7 @@ if TYPE_CHECKING:
 
     Plan = list[tuple[str, list[Callable[[], Any]]]]
 
-FLOAT64 = np.dtype(packing.DTYPES[0])
-LARGEST_ANSWER_BYTES = 64 * 2**10  # no homework asks for a larger array; beyond it the shape says enough
 MOST_VISITS = 256  # points kept of each callable argument of a call
-LONGEST_TEXT = 8 * 2**10
 
 
 def serve(request: int, response: int, confine: Callable[[int, float], None]) -> None:
@@ -98,7 +93,7 @@ def _answers(packed: Cursor, plans: list[Plan]) -> Iterator[tuple[Kind, bytes]]:
     try:
         exec(_compile(source, name), namespace)  # noqa: S102 this is the child's purpose
     except BaseException as error:
-        yield Kind.RAISED, _raised(error, name)
+        yield Kind.RAISED, answers.raised(error, name)
         return
     yield Kind.LOADED, _names(namespace)
     for plan in plans:
@@ -126,7 +121,7 @@ def _names(namespace: dict[str, Any]) -> bytes:
 
 def _call(function: Any, arguments: list[Callable[[], Any]], name: str) -> tuple[Kind, bytes]:
     if not callable(function):
-        return Kind.ABSENT, packing.text("" if function is None else _type_name(function))
+        return Kind.ABSENT, packing.text("" if function is None else answers.type_name(function))
     recorders: dict[int, Recorder] = {}
     try:
         values = [make() for make in arguments]
@@ -134,9 +129,9 @@ def _call(function: Any, arguments: list[Callable[[], Any]], name: str) -> tuple
             if isinstance(value, Formula):
                 recorders[position] = Recorder(value)
                 values[position] = _recorded(recorders[position])
-        kind, payload = _numeric(function(*values))
+        kind, payload = answers.numeric(function(*values))
     except BaseException as error:
-        return Kind.RAISED, _raised(error, name, _writes_inputs(error, function, arguments))
+        return Kind.RAISED, answers.raised(error, name, _writes_inputs(error, function, arguments))
     return kind, payload + _visits(recorders) if kind is Kind.VALUE else payload
 
 
@@ -195,75 +190,6 @@ def _visits(recorders: dict[int, Recorder]) -> bytes:
         points = recorder.points()
         packed += bytes([position]) + packing.array(1, points.shape, points.tobytes())
     return packed
-
-
-def _numeric(result: Any) -> tuple[Kind, bytes]:
-    """A result as an array of float64 or complex128; lists, matrices, sparse matrices and ints are welcome."""
-    if type(result) is np.ndarray and result.dtype is FLOAT64 and result.nbytes <= LARGEST_ANSWER_BYTES:
-        return Kind.VALUE, packing.array(0, result.shape, result.tobytes())  # as nearly always
-    if result is None:
-        return Kind.BAD_TYPE, packing.text("None") + b"\0"
-    if inspect.iscoroutine(result):  # closed, lest Python warn about it in our name
-        result.close()
-    if callable(dense := getattr(result, "toarray", None)):  # scipy.sparse and its like
-        result = dense()
-    try:
-        array = np.asarray(result)
-    except ValueError:  # lists of unequal length
-        return Kind.BAD_TYPE, packing.text(f"a ragged {_type_name(result)}") + b"\0"
-    if array.dtype.kind not in "biufc":
-        return Kind.BAD_TYPE, packing.text(_described(result, array)) + _shape(array)
-    code = int(array.dtype.kind == "c")
-    if array.size * (8 << code) > LARGEST_ANSWER_BYTES:
-        return Kind.TOO_LARGE, packing.dimensions(array.shape)
-    with np.errstate(all="ignore"):
-        raw = array.astype(packing.DTYPES[code]).tobytes()
-    return Kind.VALUE, packing.array(code, array.shape, raw)
-
-
-def _described(result: Any, array: Any) -> str:
-    if not array.ndim:
-        return _type_name(result)
-    if array.dtype.kind != "O" or not array.size or isinstance(array.flat[0], float | int):
-        return f"an array of dtype {array.dtype}"
-    return f"an array of {_type_name(array.flat[0])} objects"
-
-
-def _shape(array: Any) -> bytes:
-    return b"\1" + packing.dimensions(array.shape) if array.ndim else b"\0"
-
-
-def _type_name(value: Any) -> str:
-    return str(type(value).__name__)
-
-
-def _raised(error: BaseException, name: str, writes_inputs: bool = False) -> bytes:
-    """Type, message, traceback, family, and two signs: a call that did not fit, a write into an input."""
-    try:
-        message = str(error)[:LONGEST_TEXT]
-        trace = traceback.TracebackException.from_exception(error)
-        frames = _cut(trace, name)
-        told = "".join(trace.format() if frames else trace.format_exception_only())[-LONGEST_TEXT:]
-    except BaseException:
-        message, frames, told = "(its message could not be printed)", 1, ""
-    misfit = frames == 0 and isinstance(error, TypeError) and "argument" in message
-    texts = b"".join(map(packing.text, (_type_name(error), message, told)))
-    return texts + bytes([_family(error), misfit, writes_inputs])
-
-
-def _family(error: BaseException) -> int:
-    if isinstance(error, MemoryError):
-        return packing.RAISED_MEMORY
-    return packing.RAISED_EXIT if isinstance(error, SystemExit) else packing.RAISED_OTHER
-
-
-def _cut(trace: traceback.TracebackException, name: str) -> int:
-    """Leave only the frames of the student's file, in the exception and in those it came from or holds."""
-    trace.stack = traceback.StackSummary.from_list([frame for frame in trace.stack if frame.filename == name])
-    for other in (trace.__cause__, trace.__context__, *(trace.exceptions or ())):
-        if other is not None:
-            _cut(other, name)
-    return len(trace.stack)
 
 
 # What the calls are, as the grader packed them.

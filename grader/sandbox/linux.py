@@ -9,7 +9,11 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x02000000, 0x04000000, 0x08000000
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
@@ -47,6 +51,17 @@ def _system_call(name: str, number: int, *arguments: Any) -> int:
         return _call("syscall", ctypes.c_long(number), *arguments)
     except OSError as error:
         raise OSError(error.errno, f"{name}: {os.strerror(error.errno or 0)}") from None
+
+
+def possible(attempt: Callable[[], object]) -> bool:
+    """Whether a child of this process can do this; what it did, it keeps to itself."""
+    child = os.fork()
+    if child == 0:
+        with suppress(OSError):
+            attempt()
+            os._exit(0)
+        os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def prctl(option: int, argument: int = 0) -> None:

@@ -6,6 +6,7 @@ file can be opened any more and nothing imported.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _SPARE_USERS = range(0x60000000, 0x7FFF0000)  # far above what systems give to people, services and containers
 _NOBODY = 65534  # where that range is not to be had, as in an ordinary user's container
+_NOT_ON_THIS_MACHINE = (errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.ENOSPC)  # ENOSPC: none allowed
 _NAME = b"(sandbox)"  # as no machine is called
 _OTHERS = {
     layers.NETWORK: linux.CLONE_NEWNET,
@@ -70,21 +72,30 @@ def _leave_root() -> bool:
 
 
 def _enter_user_namespace() -> bool:
-    user, group = os.getuid(), os.getgid()
-    if not _unshared(linux.CLONE_NEWUSER):
+    if not linux.possible(_become_somebody_new):  # once inside without a map, there is no way back
         return False
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    _become_somebody_new()
     with suppress(OSError):  # /proc/sys may be read-only; the filter forbids it too
         Path("/proc/sys/user/max_user_namespaces").write_text("0")  # no namespace within this one
     return True
 
 
+def _become_somebody_new() -> None:
+    """Enter a user namespace, and be mapped in it. A system may allow the one and forbid the other."""
+    user, group = os.getuid(), os.getgid()
+    linux.unshare(linux.CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+
+
 def _unshared(flag: int) -> bool:
+    """Whether it is entered now; an error that would not be there on another day is one."""
     try:
         linux.unshare(flag)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _NOT_ON_THIS_MACHINE:
+            raise
         return False
     return True
 

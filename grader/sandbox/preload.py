@@ -23,22 +23,23 @@ NUMPY = (
 
 NUMERIC = (
     "abc", "array", "ast", "bisect", "builtins", "cmath", "codecs", "collections", "collections.abc", "contextlib",
-    "copy", "dataclasses", "datetime", "decimal", "dis", "doctest", "enum", "fractions", "functools", "gc", "graphlib",
-    "heapq", "inspect", "io", "itertools", "linecache", "locale", "logging", "math", "numbers", "operator", "pprint",
-    "random", "re", "reprlib", "statistics", "string", "struct", "sys", "textwrap", "time", "timeit", "token",
-    "tokenize", "traceback", "tracemalloc", "types", "typing", "unicodedata", "unittest", "unittest.mock", "warnings",
-    "weakref", "zoneinfo", "__future__",
+    "copy", "dataclasses", "datetime", "decimal", "dis", "doctest", "enum", "fractions", "functools", "gc",
+    "graphlib", "heapq", "inspect", "io", "itertools", "linecache", "locale", "logging", "math", "numbers",
+    "operator", "pprint", "random", "re", "reprlib", "statistics", "string", "struct", "sys", "textwrap", "_strptime",
+    "time", "timeit", "token", "tokenize", "traceback", "tracemalloc", "types", "typing", "unicodedata", "unittest",
+    "unittest.mock", "warnings", "weakref", "zoneinfo", "__future__",
 )  # fmt: skip
 
 FAILS_IN_ITS_CALL = (
-    "argparse", "asyncio", "atexit", "base64", "binascii", "bz2", "calendar", "cProfile", "concurrent.futures",
-    "concurrent.futures.process", "concurrent.futures.thread", "configparser", "csv", "ctypes", "ctypes.util", "errno",
-    "faulthandler", "fcntl", "fnmatch", "getpass", "glob", "gzip", "hashlib", "hmac", "http.client", "importlib.util",
-    "json", "lzma", "marshal", "mmap", "multiprocessing", "multiprocessing.connection", "multiprocessing.pool",
-    "multiprocessing.shared_memory", "os", "os.path", "pathlib", "pdb", "pickle", "pkgutil", "platform", "posix",
-    "profile", "pwd", "queue", "resource", "runpy", "sched", "secrets", "select", "selectors", "shlex", "shutil",
-    "signal", "site", "socket", "sqlite3", "ssl", "stat", "subprocess", "sysconfig", "tempfile", "threading",
-    "urllib.parse", "urllib.request", "uuid", "xml.etree.ElementTree", "zipfile", "zlib",
+    "argparse", "asyncio", "atexit", "base64", "binascii", "bz2", "calendar", "cmd", "code", "colorsys", "cProfile",
+    "concurrent.futures", "concurrent.futures.process", "concurrent.futures.thread", "configparser", "csv", "ctypes",
+    "ctypes.util", "difflib", "errno", "faulthandler", "fcntl", "fnmatch", "getopt",
+    "getpass", "glob", "gzip", "hashlib", "hmac", "http.client", "importlib.util", "json", "lzma", "marshal",
+    "mmap", "multiprocessing", "multiprocessing.connection", "multiprocessing.pool", "multiprocessing.shared_memory",
+    "os", "os.path", "pathlib", "pdb", "pickle", "pkgutil", "platform", "posix", "profile", "pstats",
+    "pwd", "queue", "resource", "runpy", "sched", "secrets", "select", "selectors", "shlex", "shutil",
+    "signal", "site", "socket", "sqlite3", "ssl", "stat", "subprocess", "sysconfig", "tempfile",
+    "threading", "urllib.parse", "urllib.request", "uuid", "xml.etree.ElementTree", "zipfile", "zlib",
 )  # fmt: skip
 
 ENCODINGS = (  # of a file that names one in its first lines
@@ -48,9 +49,10 @@ ENCODINGS = (  # of a file that names one in its first lines
 )  # fmt: skip
 
 SCIPY = (
-    "scipy", "scipy.constants", "scipy.differentiate", "scipy.fft", "scipy.integrate", "scipy.interpolate",
-    "scipy.linalg", "scipy.linalg.blas", "scipy.linalg.lapack", "scipy.ndimage", "scipy.optimize", "scipy.signal",
-    "scipy.sparse", "scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.spatial", "scipy.spatial.distance",
+    "scipy", "scipy.cluster", "scipy.cluster.hierarchy", "scipy.constants", "scipy.differentiate", "scipy.fft",
+    "scipy.integrate", "scipy.interpolate", "scipy.io", "scipy.linalg", "scipy.linalg.blas", "scipy.linalg.lapack",
+    "scipy.ndimage", "scipy.odr", "scipy.optimize", "scipy.optimize.elementwise", "scipy.signal", "scipy.sparse",
+    "scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.spatial", "scipy.spatial.distance",
     "scipy.spatial.transform", "scipy.special", "scipy.stats",
 )  # fmt: skip
 

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
-from conftest import ROOT
+from conftest import ROOT, lacking
 
-from grader.sandbox import layers
+from grader.sandbox import layers, zygote
 from hostile import remains
 from hostile.attacks import control, grade_source, zygote_of
 from hostile.test_protocol import FINDING, HONEST
@@ -64,6 +65,35 @@ def attack(): pass
 """
     report = grade_source(walls, f"{FINDING}{HONEST}{counting}")
     assert report.stdout == "[0, 1, 2, 4]\n"  # the null device, the output twice, the answers; the question is read
+
+
+def held_by(process):
+    return {int(link.name): str(link.readlink()) for link in Path(f"/proc/{process}/fd").iterdir()}
+
+
+def test_launcher_and_zygote_hold_what_they_need_and_no_more(walls):
+    if layers.PID not in walls.layers:
+        lacking("without a pid namespace there is no launcher")
+    control(walls)
+    launcher = zygote_of(walls)
+    zygote = min(remains.descendants(launcher))
+    administrator = 1 << 21
+    assert int(status_of(launcher)["CapEff"], 16) == int(status_of(launcher)["CapPrm"], 16) == 0
+    assert int(status_of(zygote)["CapEff"], 16) == int(status_of(zygote)["CapPrm"], 16) == administrator
+    if os.getuid() == 0:  # others may not look at them
+        assert held_by(launcher) == {}
+        kept = {name for n, name in held_by(zygote).items() if not name.startswith(("socket:", "pipe:", "anon_inode:"))}
+        assert kept == {"/dev/null", next(name for name in kept if name.startswith("pid:"))}
+
+
+def test_no_namespace_is_made_within_these_even_where_the_filter_is_gone():
+    trying = """
+import ctypes
+def attack():
+    if ctypes.CDLL(None, use_errno=True).unshare(0x10000000) == 0: raise SystemExit("a namespace of its own")
+"""
+    with closing(zygote.Zygote(1, set(layers.ALL) - {layers.SECCOMP, layers.RLIMITS})) as walls:
+        assert grade_source(walls, f"{FINDING}{HONEST}{trying}").points == 10
 
 
 def test_500_crashing_submissions_leave_nothing_behind(walls):

@@ -87,6 +87,9 @@ ATTACKS = {
         "answer = bytes([0, 2]) + struct.pack('<QQ', 0, 2**62) + b'\\0'; send(header(VALUE, len(answer)) + answer)",
         "protocol",
     ),
+    "an answer of the right shape, said to be too large": (
+        "answer = bytes([2]) + struct.pack('<QQ', 1, 1); send(header(20, len(answer)) + answer); time.sleep(60)", "protocol",
+    ),
     "an array shorter than its shape": (
         "answer = bytes([0, 1]) + struct.pack('<Q', 100) + bytes(8); send(header(VALUE, len(answer)) + answer)",
         "protocol",
