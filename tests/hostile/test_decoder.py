@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +73,11 @@ class Walls:
         return Exchange(loaded, (Answer(self.frame, 0.0, 0),), Fate.DONE, "", 0.0, b"", 0)
 
 
+def asked_for(shape):
+    """The shape that came, so that its numbers are looked at, where an assignment could ask for it."""
+    return shape if shape and 0 < math.prod(shape) < 1000 else (1, 1)
+
+
 def take(stream, changes, chunk):
     """Read the changed stream as the grader does. Anything but a frame, a refusal and an outcome is an exception."""
     for change in changes:
@@ -83,10 +90,7 @@ def take(stream, changes, chunk):
                     run = engine.run(Walls(frame), Submission("a.py", b""), [CALL], "n", Limits())
                     outcome = run.outcomes[0]
                     assert outcome.kind in OUTCOMES
-                    asked = (
-                        min(max(n, 1), 9) for n in outcome.shape or (1, 1)
-                    )  # as often as can be the shape that came
-                    judge.judge(CALL, outcome, np.ones(tuple(asked)), 1e-5)
+                    judge.judge(CALL, outcome, np.ones(asked_for(outcome.shape)), 1e-5)
     except ProtocolViolation:
         pass
 
