@@ -157,7 +157,7 @@ def test_a_rubric_of_the_working_folder_does_not_bring_code(grade, tmp_path):
     )
     (tmp_path / "rubrics" / "own.py").write_text("open('sprung', 'w')")
     refused(
-        grade("submit", RIGHT, cwd=tmp_path), "found a Python file", "give the path: --rubric rubrics/backprop.toml"
+        grade("submit", RIGHT, cwd=tmp_path), "found a Python file", "give its path: --rubric rubrics/backprop.toml"
     )
     assert not (tmp_path / "sprung").exists()
 
