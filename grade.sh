@@ -12,6 +12,6 @@ while [ -L "$self" ]; do # a link to this script finds its way home
         *) self=${self%/*}/$link ;;
     esac
 done
-root=$(CDPATH= cd -- "${self%/*}" && pwd)
+root=$(CDPATH= cd -- "${self%/*}" && pwd -P)
 "$root/.ci/environment"
 exec "$root/.venv/bin/python" -I -m grader "$@" # -I: no file of the caller's takes the place of a module

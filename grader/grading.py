@@ -10,22 +10,21 @@ from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from grader import __version__, assignments, engine, judge, scoring
+from grader import __version__, assignments, diagnosis, engine, explanation, finding, judge, scoring
 from grader.errors import UsageError, nearest
+from grader.explanation import Explanation, Rerun, explain
+from grader.finding import Finding
 from grader.outcomes import clean
-from grader.report import CriterionReport, LateReport, PrintedReport, Report, RubricRef, SandboxReport, SubmissionRef
-from grader.values import Outcome, Verdict
+from grader.report import LateReport, PrintedReport, Report, RubricRef, SandboxReport, SubmissionRef
+from grader.values import Judged, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from grader.assignments import Assignment
-    from grader.rubric import Criterion, Rubric
+    from grader.rubric import Rubric
     from grader.sandbox import Sandbox
     from grader.values import Call, Submission
-
-    Judged = tuple[Call, Outcome, Verdict]  # one call, what became of it, and what that is worth
-    Judgement = tuple[Verdict, tuple[str, ...]]  # of a criterion, with its flags
 
 
 def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, seed: int, sandbox: Sandbox) -> Report:
@@ -38,14 +37,16 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
     calls = plan(assignment, rubric, seed)
     again = repeated(calls)
     run = _run(submission, assignment, (*calls, *again), rubric, sandbox)
-    judged: dict[str, Judgement]
+    findings: dict[str, Finding]
     if run.unloaded:
         refusal = judge.unreadable(submission, run.unloaded)
-        judged = {criterion.id: (refusal, ()) for criterion in rubric.criteria}
+        findings = {criterion.id: Finding(refusal) for criterion in rubric.criteria}
     else:
-        judged = _judge(assignment, calls, again, run.outcomes, rubric)
+        judged = _judge(assignment, (*calls, *again), len(calls), run.outcomes, rubric)
+        findings = _find(Rerun(submission, assignment, rubric, sandbox), judged, calls)
     lateness = scoring.lateness(submission.submitted, rubric.late)
-    criteria = tuple(_report(criterion, *judged[criterion.id], rubric, lateness) for criterion in rubric.criteria)
+    feedback = assignment.feedback() if any(one.verdict.kind != "right" for one in findings.values()) else None
+    criteria = tuple(finding.report(c, findings[c.id], feedback, rubric, lateness) for c in rubric.criteria)
     return Report(
         assignment=assignment.ID,
         assignment_version=assignments.version(assignment),
@@ -61,6 +62,8 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
         criteria=criteria,
         stdout=run.output,
         printed=tuple(_printed(run.printed, calls, again)),
+        unreadable=judge.unreadable(submission, run.unloaded).message if run.unloaded else None,
+        hints=rubric.feedback.hints,
         sandbox=SandboxReport(backend=sandbox.name, layers=sandbox.layers, missing=sandbox.missing),
         grader_version=__version__,
         seconds=round(monotonic() - started, 4),
@@ -71,16 +74,18 @@ def check(rubric: Rubric, assignment: Assignment) -> None:
     """Whether the rubric fits its assignment. Raises UsageError that names the first thing that does not."""
     parts = {part.id: part for part in assignment.PARTS}
     functions = list(dict.fromkeys(part.function for part in assignment.PARTS))
-    for n, criterion in enumerate(rubric.criteria):
-        part = parts.get(criterion.id)
+    for n, wanted in enumerate(rubric.criteria):
+        part = parts.get(wanted.id)
         if part is None:
-            _refuse(rubric, ("criteria", n, "id"), criterion.id, list(parts))
-        elif criterion.function != part.function:
-            known = [part.function] if criterion.function in functions else functions
-            _refuse(rubric, ("criteria", n, "function"), criterion.function, known)
+            _refuse(rubric, ("criteria", n, "id"), wanted.id, list(parts))
+        elif wanted.function != part.function:
+            known = [part.function] if wanted.function in functions else functions
+            _refuse(rubric, ("criteria", n, "function"), wanted.function, known)
+    feedback = assignment.feedback() if rubric.partial_credit.overrides else None
+    known = sorted(feedback.MISCONCEPTIONS) if feedback else []
     for slug in rubric.partial_credit.overrides:
-        if slug not in assignment.MISCONCEPTIONS:
-            _refuse(rubric, ("partial_credit", "overrides", slug), slug, sorted(assignment.MISCONCEPTIONS))
+        if slug not in known:
+            _refuse(rubric, ("partial_credit", "overrides", slug), slug, known)
 
 
 def _refuse(rubric: Rubric, keys: tuple[str | int, ...], found: str, known: list[str]) -> None:
@@ -115,61 +120,51 @@ def _run(
 
 
 def _judge(
-    assignment: Assignment,
-    calls: Sequence[Call],
-    again: Sequence[Call],
-    outcomes: Mapping[int, Outcome],
-    rubric: Rubric,
-) -> dict[str, Judgement]:
-    """The verdict and the flags of each criterion."""
+    assignment: Assignment, calls: Sequence[Call], count: int, outcomes: Mapping[int, Outcome], rubric: Rubric
+) -> dict[str, list[Judged]]:
+    """Every call that was made, judged, by part. Those from `count` on are repeats, and one that dies is no mistake."""
     tolerance = float(rubric.comparison.relative_tolerance)
-    judged = [
-        (call, outcomes[n], judge.judge(call, outcomes[n], assignment.reference(call), tolerance))
-        for n, call in enumerate((*calls, *again))
-        if n in outcomes and (n < len(calls) or outcomes[n].kind in judge.ANSWERED)  # a repeat that dies is no mistake
-    ]
-    differences = {
-        function: judge.used_finite_differences([entry for entry in judged if entry[0].part.function == function])
-        for function in {criterion.function for criterion in rubric.criteria}
-    }
-    result = {}
-    for criterion in rubric.criteria:
-        mine = [entry for entry in judged if entry[0].part.id == criterion.id]
-        count = sum(call.part.id == criterion.id for call in calls)
-        verdict = judge.decide([verdict for _, _, verdict in mine], count)
-        result[criterion.id] = verdict, tuple(_flags(mine, differences[criterion.function]))
-    return result
+    judged: dict[str, list[Judged]] = {criterion.id: [] for criterion in rubric.criteria}
+    for n, call in enumerate(calls):
+        if n in outcomes and (n < count or outcomes[n].kind in judge.ANSWERED):
+            reference = assignment.reference(call)
+            verdict = judge.judge(call, outcomes[n], reference, tolerance)
+            judged[call.part.id].append(Judged(call, outcomes[n], reference, verdict))
+    return judged
+
+
+def _find(rerun: Rerun, judged: Mapping[str, Sequence[Judged]], calls: Sequence[Call]) -> dict[str, Finding]:
+    """The verdict and the flags of each criterion, and where it is wrong, why."""
+    explained = explain(rerun, judged)
+    differences = {part: judge.used_finite_differences(explanation.of_function(judged, part)) for part in judged}
+    findings = {}
+    for criterion in rerun.rubric.criteria:
+        mine = judged[criterion.id]
+        verdict = judge.decide([entry.verdict for entry in mine], sum(call.part.id == criterion.id for call in calls))
+        flags = tuple(_flags(mine, differences[criterion.id]))
+        findings[criterion.id] = Finding(verdict, flags, explained.get(criterion.id, Explanation()))
+    return {part: one._replace(carried=_carried(part, findings, judged, rerun)) for part, one in findings.items()}
+
+
+def _carried(part: str, findings: Mapping[str, Finding], judged: Mapping[str, Sequence[Judged]], rerun: Rerun) -> bool:
+    """Whether the part is wrong only for what it rests on, and all of that is right or earns some credit."""
+    feedback = rerun.assignment.feedback() if findings[part].verdict.kind == "wrong" else None
+    if feedback is None or part not in feedback.RESTS_ON:
+        return False
+    rests_on = [findings.get(other) for other in feedback.RESTS_ON[part]]
+    sound = all(f and (f.verdict.kind == "right" or finding.credit(f, feedback, rerun.rubric)) for f in rests_on)
+    tolerance = float(rerun.rubric.comparison.relative_tolerance)
+    return sound and diagnosis.is_carried_forward(feedback, part, judged, tolerance)
 
 
 def _flags(of_criterion: Sequence[Judged], used_differences: bool) -> Iterator[str]:
     if used_differences:
         yield "finite_differences"
     first: dict[int, Outcome] = {}
-    if any(judge.differs(first.setdefault(id(call), outcome), outcome) for call, outcome, _ in of_criterion):
+    if any(judge.differs(first.setdefault(id(e.call), e.outcome), e.outcome) for e in of_criterion):
         yield "nondeterministic"
-    if any(outcome.mutates_inputs for _, outcome, _ in of_criterion):
+    if any(entry.outcome.mutates_inputs for entry in of_criterion):
         yield "mutates_inputs"
-
-
-def _report(
-    criterion: Criterion,
-    verdict: Verdict,
-    flags: tuple[str, ...],
-    rubric: Rubric,
-    lateness: scoring.Lateness | None,
-) -> CriterionReport:
-    return CriterionReport(
-        id=criterion.id,
-        title=criterion.title,
-        function=criterion.function,
-        points=scoring.criterion_points(criterion.points, verdict.kind, rubric, flags=flags, lateness=lateness),
-        max_points=criterion.points,
-        verdict=verdict.kind,
-        message=verdict.message,
-        visible=criterion.visible,
-        traceback=verdict.traceback,
-        flags=flags,
-    )
 
 
 def _printed(

@@ -17,7 +17,7 @@ from grader.values import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from grader.values import Array, Call, Outcome, Submission
+    from grader.values import Array, Call, Judged, Outcome, Submission
 
 FINITE_DIFFERENCE_ERRORS = (1e-12, 1e-5)  # above rounding in double precision, below a visible mistake
 COUNTED = ("wrong", "wrong_shape", "wrong_type", "not_finite", "exception")  # the other calls were made all the same
@@ -91,7 +91,10 @@ def _asked(call: Call) -> str:
 
 
 def _shape_message(call: Call, shape: tuple[int, ...]) -> str:
-    return f"{_asked(call)} must be {call.part.shape}: yours was {in_words(shape)} for {call.scale} ({call.place})"
+    entry = f"; {call.part.entry}" if call.part.entry else ""
+    return (
+        f"{_asked(call)} must be {call.part.shape}{entry}: yours was {in_words(shape)} for {call.scale} ({call.place})"
+    )
 
 
 def in_words(shape: tuple[int, ...]) -> str:
@@ -153,7 +156,7 @@ def decide(verdicts: Sequence[Verdict], calls: int) -> Verdict:
 # What an instructor should know besides.
 
 
-def used_finite_differences(answered: Sequence[tuple[Call, Outcome, Verdict]]) -> bool:
+def used_finite_differences(answered: Sequence[Judged]) -> bool:
     """Whether the calls of one function were answered by differences instead of a formula.
 
     Two signs together: the median error of some part is above rounding, and the callables were mostly
@@ -164,19 +167,19 @@ def used_finite_differences(answered: Sequence[tuple[Call, Outcome, Verdict]]) -
     if not any(low < np.median(errors) < high for errors in _errors_by_part(answered)):
         return False
     counts = [
-        steps(points, call.sites)
-        for call, outcome, _ in answered
-        if call.sites is not None
-        for points in outcome.visited.values()
+        steps(points, entry.call.sites)
+        for entry in answered
+        if entry.call.sites is not None
+        for points in entry.outcome.visited.values()
     ]
     return sum(around for around, _ in counts) > sum(visited for _, visited in counts) / 2
 
 
-def _errors_by_part(answered: Sequence[tuple[Call, Outcome, Verdict]]) -> Iterable[list[float]]:
+def _errors_by_part(answered: Sequence[Judged]) -> Iterable[list[float]]:
     errors: dict[str, list[float]] = {}
-    for call, _, verdict in answered:
-        if verdict.error is not None:
-            errors.setdefault(call.part.id, []).append(verdict.error)
+    for entry in answered:
+        if entry.verdict.error is not None:
+            errors.setdefault(entry.call.part.id, []).append(entry.verdict.error)
     return errors.values()
 
 

@@ -50,8 +50,32 @@ class CreditReport(_Record):
     fraction: Points
 
 
+class Counterexample(_Record):
+    """The smallest problem on which a part is wrong: its arguments, and both answers.
+
+    `yours` is None where the function failed; `failure` then says how. What is not finite stands as a string.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)  # the arguments are the assignment's
+
+    l: int
+    yours: Any
+    right: Any
+    failure: str | None = None
+
+
+class Difference(_Record):
+    """Yours minus right, entry by entry, on the counterexample, and which of the entries are wrong."""
+
+    entries: tuple[tuple[float | str, ...], ...]
+    wrong: tuple[tuple[bool, ...], ...]
+
+
 class CriterionReport(_Record):
-    """One criterion: its verdict and points, and why."""
+    """One criterion: its verdict and points, and why.
+
+    `misconception`, `question` and `step` are for whoever made the mistake; `reason` says why there are so many points.
+    """
 
     id: str
     title: str
@@ -66,9 +90,10 @@ class CriterionReport(_Record):
     credit: CreditReport | None = None
     visible: bool = True
     traceback: str | None = None
-    counterexample: dict[str, Any] | None = None
-    difference: dict[str, Any] | None = None
+    counterexample: Counterexample | None = None
+    difference: Difference | None = None
     flags: tuple[str, ...] = ()
+    reason: str = ""
 
 
 class PrintedReport(_Record):
@@ -88,7 +113,10 @@ class SandboxReport(_Record):
 
 
 class Report(_Record):
-    """One graded submission. `unreadable` is graded too: the file could not be loaded, and has 0 points."""
+    """One graded submission. The status `unreadable` is graded too: the file could not be loaded, and has 0 points.
+
+    `unreadable` then says why. `hints` is whether a student may see which mistakes were made.
+    """
 
     schema_version: Literal[1] = 1
     assignment: str
@@ -105,6 +133,8 @@ class Report(_Record):
     criteria: tuple[CriterionReport, ...]
     stdout: str
     printed: tuple[PrintedReport, ...] = ()
+    unreadable: str | None = None
+    hints: bool = True
     sandbox: SandboxReport
     grader_version: str
     seconds: float
@@ -112,22 +142,29 @@ class Report(_Record):
     def seen_by(self, audience: Audience) -> Report:
         """The report as this audience may see it.
 
-        A student sees no hidden criterion, nor its points in a total, nor what was printed while it was graded.
+        A student sees no hidden criterion, nor its points in a total, nor what was printed while it was graded; and
+        where the rubric keeps hints for itself, none of them.
         """
         if audience == "instructor":
             return self
         hidden = {criterion.id for criterion in self.criteria if not criterion.visible}
         printed = tuple(piece for piece in self.printed if piece.criterion not in hidden)
         visible = tuple(criterion for criterion in self.criteria if criterion.visible)
-        points = sum((criterion.points for criterion in visible), Decimal(0))
-        maximum = sum((criterion.max_points for criterion in visible), Decimal(0))
         return self.model_copy(
             update={
-                "criteria": visible,
-                "points": points,
-                "max_points": maximum,
+                "criteria": visible if self.hints else tuple(map(_without_hints, visible)),
+                "points": sum((criterion.points for criterion in visible), Decimal(0)),
+                "max_points": sum((criterion.max_points for criterion in visible), Decimal(0)),
                 "audience": audience,
                 "printed": printed,
                 "stdout": "".join(piece.text for piece in printed),
             }
         )
+
+
+def _without_hints(criterion: CriterionReport) -> CriterionReport:
+    """What a criterion says to who may not be told which mistake it was: the name stands in the credit, too."""
+    credit = criterion.credit and criterion.credit.model_copy(update={"slug": "partial"})
+    reason = criterion.reason.split(":")[0]
+    withheld = {"misconception": None, "question": None, "step": None, "credit": credit, "reason": reason}
+    return criterion.model_copy(update=withheld)

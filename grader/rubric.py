@@ -122,6 +122,15 @@ class PartialCredit(_Table):
     )
 
 
+class Feedback(_Table):
+    """What a student is told besides verdicts and points; for an exam, perhaps nothing."""
+
+    hints: Flag = Field(default=True, description="Whether students see mistakes by name, questions and steps")
+    counterexamples: Flag = Field(
+        default=True, description="Whether the smallest wrong network is shown, with its answer"
+    )
+
+
 class Late(_Table):
     """What a late submission loses."""
 
@@ -143,6 +152,7 @@ class Rubric(_Table):
     comparison: Comparison = Comparison()
     limits: Limits = Limits()
     partial_credit: PartialCredit = PartialCredit()
+    feedback: Feedback = Feedback()
     late: Late | None = None
 
     _path: Path = PrivateAttr(default=Path())

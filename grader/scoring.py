@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from grader.rubric import Late, Rubric
@@ -54,9 +54,20 @@ def _fraction(verdict: VerdictKind, rubric: Rubric, flags: Sequence[str], credit
     if verdict == "right":
         lost = rubric.comparison.finite_differences_lose if "finite_differences" in flags else Decimal(0)
         return 1 - lost
-    if credit is None or not rubric.partial_credit.enabled:
+    return worth(credit, rubric) if credit else Decimal(0)
+
+
+def worth(credit: Credit, rubric: Rubric) -> Decimal:
+    """The fraction that a credit comes to in this rubric."""
+    if not rubric.partial_credit.enabled:
         return Decimal(0)
     return rubric.partial_credit.overrides.get(credit.slug, credit.fraction)
+
+
+def best(credits_: Iterable[Credit], rubric: Rubric) -> Credit | None:
+    """The credit that counts where several are due, as this rubric has it; None where none is worth anything."""
+    due = (Credit(credit.slug, worth(credit, rubric)) for credit in credits_)
+    return max((credit for credit in due if credit.fraction), key=lambda credit: credit.fraction, default=None)
 
 
 def lateness(submitted: datetime | None, policy: Late | None) -> Lateness | None:

@@ -1,6 +1,6 @@
 """The frozen values that flow through a grading, in the order in which they appear.
 
-    Submission -> Call -> Outcome -> Verdict
+    Submission -> Call -> Outcome -> Verdict; and these three together, Judged
 
 They know nothing of rubrics, walls or mathematics, and importing them costs next to nothing: a named
 tuple is made in a fifth of a frozen dataclass's time, and a short-lived command feels it.
@@ -52,13 +52,17 @@ class Limits(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One quantity of a homework that is graded by itself, in the homework's own notation."""
+    """One quantity of a homework that is graded by itself, in the homework's own notation.
+
+    `entry` says what stands in row i, column j of the answer.
+    """
 
     id: str
     function: str
     title: str
     quantity: str
     shape: str
+    entry: str = ""
 
 
 class Call(NamedTuple):
@@ -109,3 +113,12 @@ class Verdict(NamedTuple):
     message: str
     error: float | None = None
     traceback: str | None = None
+
+
+class Judged(NamedTuple):
+    """One call, what became of it, the right answer in the shape the homework asks for, and what it is worth."""
+
+    call: Call
+    outcome: Outcome
+    reference: Array
+    verdict: Verdict

@@ -229,7 +229,7 @@ def test_the_pattern_of_these_tests_is_right(grade):
         (
             "return np.array([['x']])",
             "wrong_shape",
-            "must be n_l × n_{l-1}: yours was (1, 1) for a layer of 3 units after one of 2",
+            "row i, column j is ∂(y_l)_i/∂(y_{l-1})_j: yours was (1, 1) for a layer of 3 units after one of 2",
         ),
         ("return A[l].astype(str)", "wrong_type", "yours was an array of dtype <U32"),
         ("return A[l].astype(object)", "wrong_type", "yours was an array of dtype object"),

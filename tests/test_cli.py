@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -83,7 +84,8 @@ def test_a_seed_reproduces_the_report(grade):
 
 @pytest.mark.parametrize(
     ("name", "points"),
-    [("right", 10), ("sigma_prime_at_activation", 3), ("transposed", 9), ("square_only", 5), ("in_place", 3), ("endless", 8),
+    [("right", 10), ("sigma_prime_at_activation", 6.85), ("transposed", 9.6), ("square_only", 7), ("in_place", 6.5), ("endless", 8),
+     ("order_swapped", 7), ("chain_too_short", 8.2), ("hostile", 8),
      ("syntax_error", 0)],
 )  # fmt: skip
 def test_the_examples_get_what_their_readme_says(grade, name, points):
@@ -160,6 +162,44 @@ def test_a_rubric_of_the_working_folder_does_not_bring_code(grade, tmp_path):
         grade("submit", RIGHT, cwd=tmp_path), "found a Python file", "give its path: --rubric rubrics/backprop.toml"
     )
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_page_and_a_file_for_gradescope_are_written_beside_the_report(grade, tmp_path):
+    page, results = tmp_path / "report.html", tmp_path / "results.json"
+    ran = grade("submit", EXAMPLES / "order_swapped.py", "--seed", 1, "--html", page, "--gradescope", results)
+    assert ran.stdout.startswith("order_swapped.py: 7 of 10 points")
+    assert "7 <span" in page.read_text()
+    assert json.loads(results.read_text())["score"] == 7.0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "results.json"]
+
+
+def test_a_page_is_for_students_unless_somebody_else_is_named(grade, tmp_path):
+    (tmp_path / "hiding.toml").write_text(HIDING)
+    pages = {}
+    for audience in ("", "student", "instructor"):
+        pages[audience] = tmp_path / f"{audience}.html"
+        options = ["--audience", audience] if audience else []
+        ran = grade("submit", RIGHT, "--rubric", tmp_path / "hiding.toml", "--html", pages[audience], *options)
+        assert ran.returncode == 0, ran.stderr
+    told = {audience: "hidden from students" in page.read_text() for audience, page in pages.items()}
+    assert told == {"": False, "student": False, "instructor": True}
+
+
+@pytest.mark.parametrize("option", ["--html", "--gradescope"])
+def test_where_nothing_can_be_written_is_told(grade, tmp_path, option):
+    ran = grade("submit", RIGHT, option, tmp_path / "nowhere" / "file")
+    refused(ran, f"{tmp_path}/nowhere/file: it cannot be written (no such file or directory); expected")
+
+
+def test_a_counterexample_in_the_terminal(grade):
+    ran = grade("submit", EXAMPLES / "order_swapped.py", "--seed", 1)
+    assert (
+        "ask yourself: Does the slope of unit i belong to row i or to column i of the matrix? (S8: entry (i, j))"
+        in (" ".join(ran.stdout.split()))
+    )
+    assert "points: 40% in spite of the mistake: order_swapped" in ran.stdout
+    assert re.search(r"on which a4 is wrong *\n  widths 1-2-2-1, l = 2, σ\(z\) = z\^2, x = \(-3\) *\n", ran.stdout)
+    assert re.search(r"8  -6 +8   -12 +0 +6 ✗", ran.stdout)
 
 
 def test_a_deadline_without_a_time_is_told_of(grade, tmp_path):

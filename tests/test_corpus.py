@@ -46,6 +46,28 @@ def test_every_part_gets_the_verdict_it_deserves(solution, reports):
             assert not any(flagged.values())
 
 
+# Two mistakes that are one formula: a row flattened into a column is the row laid out as a column.
+SYNONYMS = {("flattened", "b1"): "gradient_layout"}
+
+
+@pytest.mark.parametrize("solution", CORPUS, ids=lambda solution: solution.path.parent.name)
+def test_every_wrong_part_is_named_rightly_and_nothing_else_is_named(solution, reports):
+    for report in reports[solution.path]:
+        for criterion in report.criteria:
+            known = None if criterion.verdict == "right" else solution.misconception
+            assert criterion.misconception == SYNONYMS.get((known, criterion.id), known), criterion.id
+
+
+@pytest.mark.parametrize("solution", CORPUS, ids=lambda solution: solution.path.parent.name)
+def test_every_wrong_value_has_a_counterexample(solution, reports):
+    for criterion in (criterion for report in reports[solution.path] for criterion in report.criteria):
+        shown = criterion.counterexample
+        assert shown is not None or criterion.verdict != "wrong"
+        if shown is not None:
+            assert criterion.verdict != "right"
+            assert shown.yours != shown.right
+
+
 def test_the_corpus_is_whole():
     assert sum(solution.right for solution in CORPUS) == 20
     assert len(CORPUS) == 94

@@ -27,6 +27,8 @@ KEYS = [
     "late",
     "audience",
     "printed",
+    "hints",
+    "unreadable",
     "criteria",
     "stdout",
     "sandbox",
@@ -50,6 +52,7 @@ CRITERION_KEYS = [
     "counterexample",
     "difference",
     "flags",
+    "reason",
 ]
 TIME = datetime(2026, 10, 11, 23, 59, tzinfo=timezone(timedelta(hours=9)))
 
@@ -90,7 +93,7 @@ def test_a_student_sees_no_hidden_criterion_and_no_total_that_gives_it_away(grad
     rubric = hiding(default_rubric, "b2")
     wrong = right_source.replace(b"np.outer(gradient", b"np.outer(-gradient")
     told = [grade(source, rubric=rubric) for source in (right_source, wrong)]
-    assert [report.points for report in told] == [10, 7]
+    assert [report.points for report in told] == [10, Decimal("8.80")]
     seen = [report.seen_by("student") for report in told]
     assert [(report.points, report.max_points, len(report.criteria)) for report in seen] == [(7, 7, 5)] * 2
     assert all(report.audience == "student" for report in seen)
@@ -175,3 +178,10 @@ def test_values_are_frozen(backprop):
         call.place = "elsewhere"
     assert call._replace(place="x").place == "x"
     assert isinstance(call, Call)
+
+
+def test_a_student_whose_every_criterion_is_hidden_is_told_why_a_file_cannot_be_read(grade, default_rubric):
+    rubric = hiding(default_rubric, "a1", "a2", "a3", "a4", "b1", "b2")
+    seen = grade("def", rubric=rubric).seen_by("student")
+    assert seen.criteria == ()
+    assert "SyntaxError" in seen.unreadable

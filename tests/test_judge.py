@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as numpy_strategies
 
 from grader import judge
 from grader.errors import GraderFault
-from grader.values import Call, Outcome, Part, Submission, Verdict
+from grader.values import Call, Judged, Outcome, Part, Submission, Verdict
 
 PART = Part("a4", "dy_dyprev", "title", "∂y_l/∂y_{l-1}", "n_l × n_{l-1}")
 OTHER = Part("a2", "dy_dyprev", "title", "∂y_L/∂y_{L-1}", "1 × n_{L-1}")
@@ -132,7 +132,7 @@ def test_any_answer_is_judged_without_a_word_from_numpy(payload):
         outcome = Outcome("value", value=answer.reshape(shape), shape=shape, visited={4: answer.astype(complex)})
         for reference in (REFERENCE, np.ones((1, max(1, len(answer))))):
             found = judge.judge(CALL, outcome, reference, TOLERANCE)
-            judge.used_finite_differences([(CALL, outcome, found)])
+            judge.used_finite_differences([Judged(CALL, outcome, REFERENCE, found)])
             judge.differs(outcome, Outcome("value", value=answer[::-1].reshape(shape), shape=shape))
 
 
@@ -270,7 +270,7 @@ def test_a_file_that_ends_the_interpreter_is_unreadable_as_that():
 
 
 def answered(errors, visited, call=CALL):
-    return [(call, value([1.0], visited=visited), Verdict("right", "right", error)) for error in errors]
+    return [Judged(call, value([1.0], visited=visited), REFERENCE, Verdict("right", "right", e)) for e in errors]
 
 
 STEPPED = [0.5, 0.5 + 1e-6, -1.0 + 1e-6, -1.0 - 1e-6]
@@ -284,7 +284,9 @@ def test_differences_show_by_their_error_and_by_where_they_call():
     assert not judge.used_finite_differences(answered([1e-15], STEPPED))  # a complex step, or a curious student
     assert not judge.used_finite_differences(answered([0.5], STEPPED))  # wrong anyway
     assert not judge.used_finite_differences(answered([1e-9], STEPPED, OUTPUT_CALL))  # nothing to call there
-    assert not judge.used_finite_differences([(CALL, Outcome("raised", "x"), Verdict("exception", "x"))])
+    assert not judge.used_finite_differences(
+        [Judged(CALL, Outcome("raised", "x"), REFERENCE, Verdict("exception", "x"))]
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-README = (ROOT / "README.md").read_text()
-EXAMPLES = re.findall(
-    r"^\$ (.+)\n((?:(?!\$ |```).*\n)*)", "".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL)), re.MULTILINE
-)
+from grader import assignments
+
 DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts)
+CONSOLES = "".join(
+    console for path in DOCUMENTS for console in re.findall(r"```console\n(.*?)```", path.read_text(), re.DOTALL)
+)
+EXAMPLES = re.findall(r"^\$ (.+)\n((?:(?!\$ |```).*\n)*)", CONSOLES, re.MULTILINE)
 
 
 def settled(text):
@@ -38,6 +40,10 @@ def test_every_command_of_the_readme_runs(command, output, home):
         command += " --collect-only -q tests/test_wire.py"  # all of it would run this test again
     environment = {**os.environ, "GRADER_HOME": str(home), "COLUMNS": "80"}
     ran = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    written = [ROOT / name for name in re.findall(r"--(?:html|gradescope) (\S+)", command)]
+    assert all(file.is_file() for file in written)
+    for file in written:
+        file.unlink()
     assert ran.returncode == 0, ran.stderr
     assert settled(ran.stdout) == settled(output) or not output
 
@@ -78,3 +84,12 @@ def test_no_file_carries_an_address_of_one_machine_or_registry():
         if path.suffix in {".md", ".toml", ".txt", ".sh", ".py", ""} and path.is_file():
             text = path.read_bytes().decode("utf-8", "replace")
             assert not re.search(r"index-url\s*=|--index-url|find-links", text) or path == Path(__file__), name
+
+
+def test_every_mistake_is_listed_with_its_credit():
+    told = (ROOT / "docs" / "mistakes.md").read_text()
+    feedback = assignments.load("backprop").feedback()
+    for slug, known in feedback.MISCONCEPTIONS.items():
+        assert f"| `{slug}` | {known.question} | {known.step} | {known.credit} |" in told
+    for slug, hint in feedback.HINTS.items():
+        assert f"| `{slug}` | {hint.question} | {hint.step} |" in told

@@ -58,6 +58,12 @@ def test_a_folder_that_may_not_be_looked_into_is_no_matter(tmp_path):
     assert "PermissionError" not in ran.stderr, ran.stderr
 
 
+def test_a_link_to_the_folder_leads_to_the_same_environment(tmp_path):
+    (tmp_path / "linked").symlink_to(ROOT)
+    ran = run(tmp_path / "linked" / "grade.sh", "--version", cwd=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_exit_codes_pass_through():
     assert run("./grade.sh", "submit", "nowhere.py").returncode == 2
 
@@ -153,4 +159,9 @@ def test_the_wheel_brings_rubric_starter_and_types(tmp_path):
 
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"grader/rubrics/backprop.toml", "grader/assignments/starters/backprop.py", "grader/py.typed"} <= names
+    assert {
+        "grader/rubrics/backprop.toml",
+        "grader/assignments/starters/backprop.py",
+        "grader/render/templates/report.html",
+        "grader/py.typed",
+    } <= names

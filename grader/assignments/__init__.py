@@ -42,13 +42,46 @@ class Derivative(NamedTuple):
     reference: Callable[[], Any]
 
 
+class Misconception(NamedTuple):
+    """What is said of a known mistake: a question, and the label of a step; and the fraction it is worth."""
+
+    question: str
+    step: str
+    credit: str
+
+
+class Feedback(Protocol):
+    """What an assignment knows of wrong answers. A call is one of its own, and so are the parts."""
+
+    MISCONCEPTIONS: Mapping[str, Misconception]  # by slug
+    HINTS: Mapping[str, Misconception]  # by slug: not mistakes with a name, but where one shows
+    RESTS_ON: Mapping[str, Sequence[str]]  # by part, the parts that it is made of, where errors carry forward
+
+    def wrong_answers(self, part: str) -> Iterator[tuple[str, Callable[[Call], Any]]]:
+        """Every known wrong formula for a part, with its slug. It raises where it cannot be evaluated."""
+
+    def patterns(self, call: Call) -> Iterator[tuple[str, str, bool]]:
+        """By the slug of a mistake and its reading, whether it shows in this call."""
+
+    def suspects(self, call: Call, visited: Mapping[int, Any]) -> set[str]:
+        """The mistakes that would have called the callables at these points: a student's own word, for hints only."""
+
+    def carried(self, call: Call, answers: Sequence[tuple[Call, Array]]) -> Array:
+        """What the student's own answers to other calls give for this one. Raises LookupError where one is lacking."""
+
+    def examples(self) -> Sequence[Sequence[Call]]:
+        """Calls to explain a mistake on, smallest first, in batches: always the same, and never those that grade."""
+
+    def shown(self, call: Call) -> dict[str, Any]:
+        """The arguments of an example as a report shows them."""
+
+
 class Assignment(Protocol):
     """What a module of this package offers."""
 
     ID: str
     SIGNATURE: str
     PARTS: tuple[Part, ...]
-    MISCONCEPTIONS: Mapping[str, str]  # by slug, the fraction of a part that it is worth
     SHAPES: tuple[tuple[int, ...], ...]
     SYMBOLIC_SHAPES: tuple[tuple[int, ...], ...]
     STARTER: str
@@ -59,6 +92,9 @@ class Assignment(Protocol):
 
     def reference(self, call: Call) -> Array:
         """The right answer of a call, in the shape the homework asks for."""
+
+    def feedback(self) -> Feedback | None:
+        """What helps to understand a wrong answer; None where there is nothing but verdicts."""
 
     def draw_problem(self, shape: Sequence[int], random: Random) -> Any:
         """One problem of numbers, as they are graded on."""
@@ -95,8 +131,10 @@ def load(name: str, beside: Path | None = None) -> Assignment:
 
 
 def version(assignment: Assignment) -> str:
-    """A fingerprint of the assignment's text, and of how formulas are evaluated: another may grade differently."""
-    texts = (Path(file).read_bytes() for file in (assignment.__file__, formula.__file__))
+    """A fingerprint of all that decides about points: the assignment, its mistakes, how formulas are read."""
+    own = Path(assignment.__file__)
+    feedback = sorted(own.with_name(f"{own.stem}_feedback").glob("*.py"))
+    texts = (file.read_bytes() for file in (own, Path(formula.__file__), *feedback))
     return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
 

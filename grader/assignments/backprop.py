@@ -31,6 +31,7 @@ from grader.values import Call, Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from grader.assignments import Feedback
     from grader.values import Array
 
 ID = "backprop"
@@ -39,34 +40,16 @@ STARTER = (Path(__file__).parent / "starters" / "backprop.py").read_text(encodin
 
 _OUTPUT, _HIDDEN = "in the output layer", "in a hidden layer"
 PARTS = (
-    Part("a1", "dy_db", f"∂y_L/∂b_L {_OUTPUT}", "∂y_L/∂b_L", "1 × 1"),
-    Part("a2", "dy_dyprev", f"∂y_L/∂y_{{L-1}} {_OUTPUT}", "∂y_L/∂y_{L-1}", "1 × n_{L-1}"),
-    Part("a3", "dy_db", f"∂y_l/∂b_l {_HIDDEN}", "∂y_l/∂b_l", "n_l × n_l"),
-    Part("a4", "dy_dyprev", f"∂y_l/∂y_{{l-1}} {_HIDDEN}", "∂y_l/∂y_{l-1}", "n_l × n_{l-1}"),
-    Part("b1", "dyL_dA", f"∂y_L/∂A_L {_OUTPUT}", "∂y_L/∂A_L", "1 × n_{L-1}"),
-    Part("b2", "dyL_dA", f"∂y_L/∂A_l {_HIDDEN}", "∂y_L/∂A_l", "n_l × n_{l-1}"),
-)
+    Part("a1", "dy_db", f"∂y_L/∂b_L {_OUTPUT}", "∂y_L/∂b_L", "1 × 1", "row i, column j is ∂(y_L)_i/∂(b_L)_j"),
+    Part("a2", "dy_dyprev", f"∂y_L/∂y_{{L-1}} {_OUTPUT}", "∂y_L/∂y_{L-1}", "1 × n_{L-1}",
+         "row i, column j is ∂(y_L)_i/∂(y_{L-1})_j"),
+    Part("a3", "dy_db", f"∂y_l/∂b_l {_HIDDEN}", "∂y_l/∂b_l", "n_l × n_l", "row i, column j is ∂(y_l)_i/∂(b_l)_j"),
+    Part("a4", "dy_dyprev", f"∂y_l/∂y_{{l-1}} {_HIDDEN}", "∂y_l/∂y_{l-1}", "n_l × n_{l-1}",
+         "row i, column j is ∂(y_l)_i/∂(y_{l-1})_j"),
+    Part("b1", "dyL_dA", f"∂y_L/∂A_L {_OUTPUT}", "∂y_L/∂A_L", "1 × n_{L-1}", "row i, column j is ∂y_L/∂(A_L)_ij"),
+    Part("b2", "dyL_dA", f"∂y_L/∂A_l {_HIDDEN}", "∂y_L/∂A_l", "n_l × n_{l-1}", "row i, column j is ∂y_L/∂(A_l)_ij"),
+)  # fmt: skip
 _PART = {part.id: part for part in PARTS}
-
-# Known mistakes, and the fraction of a part that each is worth unless the rubric says otherwise.
-MISCONCEPTIONS = {
-    slug: credit
-    for credit, slugs in {
-        "0": "wrong_variable value_not_derivative bias_in_derivative constant_derivative hard_coded",
-        "0.2": "sigma_prime_twice inverse sigma_prime_of_matrix",
-        "0.25": "output_formula_in_hidden full_not_diagonal",
-        "0.3": "transposed_then_reshaped sum_not_diag sigma_instead_of_sigma_prime sigma_prime_missing A_missing "
-        "chain_factor_missing only_positive_preactivations constant_factor",
-        "0.4": "sigma_prime_at_output order_swapped hadamard_columns sigma_prime_at_activation off_by_one_layer "
-        "chain_too_short chain_too_long chain_reversed pre_activation_not_activation three_tensor assumes_sigmoid "
-        "assumes_tanh assumes_relu transpose_in_preactivation",
-        "0.5": "vector_not_diagonal bias_dropped stale_state mutates_inputs",
-        "0.6": "gradient_layout flattened loss_gradient_mixed_in sign",
-        "0.75": "boundary_layer output_layer_misidentified L1_special_case squeeze_width1 hard_coded_depth "
-        "hard_coded_width square_only",
-    }.items()
-    for slug in slugs.split()
-}
 
 # Square layers show the value of a transpose, rectangular ones square-only code, a one-unit hidden
 # layer a squeezed or misnamed output, L = 1 the order of special cases, L >= 4 a fixed depth.
@@ -158,6 +141,13 @@ def reference(call: Call) -> Array:
     """The right answer of a call."""
     l, *network = call.arguments
     return REFERENCES[call.part.id](l, Network(*network))  # type: ignore[arg-type,no-any-return]  # as `calls` packed them
+
+
+def feedback() -> Feedback:
+    """What helps to understand a wrong answer; imported when there is one."""
+    from grader.assignments import backprop_feedback
+
+    return backprop_feedback
 
 
 # The calls, and the networks they are made on.

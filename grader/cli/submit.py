@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,8 @@ from grader.values import Submission
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    from grader.report import Report
 
 LARGEST_FILE = 1_000_000  # bytes
 WITHOUT_WALLS = ("darwin", "win32")  # systems of students who grade their own file
@@ -46,6 +49,12 @@ def submit(
             metavar="A", help="instructor (default of --json), or student: without hidden criteria (default else)."
         ),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page, too.")
+    ] = None,
+    gradescope: Annotated[
+        Path | None, typer.Option("--gradescope", metavar="FILE", help="Write a results.json for Gradescope, too.")
+    ] = None,
     sandbox: Annotated[str | None, typer.Option(metavar="B", help="The walls to run it behind.")] = None,
 ) -> None:
     """Grade one file and print its report."""
@@ -61,12 +70,40 @@ def submit(
     with _sandbox(context.obj, sandbox) as walls:
         report = grading.grade(submission, assignment, loaded, seed=number, sandbox=walls)
     seen = report.seen_by(audience or ("instructor" if as_json else "student"))
+    _write_files(report, html, gradescope, audience)
     if as_json:
         print(seen.model_dump_json(indent=2, ensure_ascii=not _speaks_unicode()))
     else:
         from grader.render import terminal
 
         console().print(terminal.report(seen))
+
+
+def _write_files(report: Report, html: Path | None, gradescope: Path | None, audience: Audience | None) -> None:
+    """The page is for a student where nobody else is named; Gradescope's file says itself who may see what."""
+    if html is not None:
+        from grader.render import html as page
+
+        _write(html, page.page(report.seen_by(audience or "student")))
+    if gradescope is not None:
+        from grader.render import gradescope as results
+
+        _write(gradescope, results.results(report))
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all. Raises UsageError where there is nowhere to write."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"{path}: it cannot be written ({why}); expected a file in a folder of yours; correct it"
+        ) from None
 
 
 def _read(path: Path) -> bytes:

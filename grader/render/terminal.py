@@ -9,21 +9,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from grader.render import example
+from grader.render.numbers import plain
+from grader.render.words import FLAGS, late, walls, with_places
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from decimal import Decimal
 
     from rich.console import RenderableType
 
-    from grader.report import CriterionReport, PrintedReport, Report, SandboxReport
+    from grader.report import CriterionReport, Report
 
 MOST_LINES = 40  # of what a file printed: the score must not scroll away
-
-FLAGS = {
-    "finite_differences": "found by finite differences, not by a formula",
-    "nondeterministic": "the same call gave two different answers",
-    "mutates_inputs": "it writes into its inputs",
-}
 
 
 def report(report: Report) -> RenderableType:
@@ -35,9 +32,12 @@ def _blocks(report: Report) -> Iterator[RenderableType]:
     yield _headline(report)
     yield from _notes(report)
     if report.status == "unreadable":
-        yield Padding(Text(report.criteria[0].message), (1, 0)) if report.criteria else Text()
+        yield Padding(Text(report.unreadable or ""), (1, 0))
     else:
         yield Padding(_criteria(report.criteria), (1, 0))
+    for criterion in report.criteria:
+        if criterion.counterexample:
+            yield Padding(example.smallest(criterion), (0, 0, 1, 0))
     shown: set[str] = set()
     for criterion in report.criteria:
         if criterion.traceback and criterion.traceback not in shown:  # one failure often costs several criteria
@@ -47,25 +47,21 @@ def _blocks(report: Report) -> Iterator[RenderableType]:
                 criterion.traceback,
             )
     if report.stdout.strip():
-        yield _block("What the file printed", _start_of(_with_places(report.printed)))
-    facts = ("seed", report.seed), ("sandbox", _walls(report.sandbox)), ("grader", report.grader_version)
+        yield _block("What the file printed", _start_of(with_places(report.printed)))
+    facts = ("seed", report.seed), ("sandbox", walls(report.sandbox)), ("grader", report.grader_version)
     yield Text(" · ".join(f"{name} {fact}" for name, fact in facts) + f" · {report.seconds:.2f} s", style="dim")
 
 
 def _headline(report: Report) -> Text:
     full = report.points == report.max_points
-    score = Text(
-        f"{_plain(report.points)} of {_plain(report.max_points)} points", style="bold green" if full else "bold"
-    )
+    score = Text(f"{plain(report.points)} of {plain(report.max_points)} points", style="bold green" if full else "bold")
     whose = f" ({report.student})" if report.student else ""
     return Text.assemble((report.submission.name.replace("\n", " "), "bold"), whose, ": ", score)
 
 
 def _notes(report: Report) -> Iterator[Text]:
     if report.late:
-        yield Text(
-            f"Late by {_duration(report.late.by_seconds)}: {_plain(report.late.percent_lost)}% of each criterion lost."
-        )
+        yield Text(late(report.late))
 
 
 def _criteria(criteria: tuple[CriterionReport, ...]) -> Table:
@@ -77,7 +73,7 @@ def _criteria(criteria: tuple[CriterionReport, ...]) -> Table:
     for criterion in criteria:
         right = criterion.verdict == "right"
         mark = Text("✓", style="green") if right else Text("✗", style="red")
-        points = f"{_plain(criterion.points)} / {_plain(criterion.max_points)}"
+        points = f"{plain(criterion.points)} / {plain(criterion.max_points)}"
         table.add_row(mark, Text(criterion.id, style="bold"), _what(criterion), points)
     return table
 
@@ -88,22 +84,14 @@ def _what(criterion: CriterionReport) -> Text:
     if criterion.verdict != "right":
         text.append(f"{criterion.verdict.replace('_', ' ')}: ", style="red")
     text.append(criterion.message, style="dim" if criterion.verdict == "right" else "")
+    if criterion.question:
+        step = f" ({criterion.step})" if criterion.step else ""
+        text.append(f"\nask yourself: {criterion.question}{step}", style="cyan")
+    if criterion.credit:
+        text.append(f"\npoints: {criterion.reason}", style="dim")
     for flag in criterion.flags:
         text.append(f"\nnote: {FLAGS[flag]}", style="yellow")
     return text
-
-
-def _with_places(printed: tuple[PrintedReport, ...]) -> str:
-    """What was printed, after a line for each call it came from."""
-    pieces = []
-    for piece in printed:
-        heading = f"[{piece.criterion}, {piece.place}]\n" if piece.criterion else ""
-        pieces.append(f"{heading}{piece.text}" if piece.text.endswith("\n") else f"{heading}{piece.text}\n")
-    return "".join(pieces)
-
-
-def _walls(sandbox: SandboxReport) -> str:
-    return sandbox.backend + (f" (without {', '.join(sandbox.missing)})" if sandbox.missing else "")
 
 
 def _start_of(text: str) -> str:
@@ -114,15 +102,3 @@ def _start_of(text: str) -> str:
 
 def _block(title: str, body: str) -> RenderableType:
     return Padding(Group(Text(title, style="bold"), Padding(Text(body.rstrip("\n")), (0, 0, 0, 2))), (0, 0, 1, 0))
-
-
-def _plain(number: Decimal) -> str:
-    """7 for 7.00, 7.5 for 7.50."""
-    return f"{number.normalize():f}"
-
-
-def _duration(seconds: int) -> str:
-    minutes = -(-seconds // 60)
-    days, hours = minutes // 1440, minutes // 60 % 24
-    parts = ((days, "d"), (hours, "h"), (minutes % 60, "min"))
-    return " ".join(f"{count} {unit}" for count, unit in parts if count)

@@ -77,7 +77,63 @@ def test_numeric_proofs_agree(assignment):
 
 
 def test_credits_are_fractions(assignment):
-    assert all(0 <= float(credit) <= 1 for credit in assignment.MISCONCEPTIONS.values())
+    assert all(0 <= float(known.credit) <= 1 for known in assignment.feedback().MISCONCEPTIONS.values())
+
+
+def test_hints_are_worth_nothing_and_have_names_of_their_own(assignment):
+    feedback = assignment.feedback()
+    assert {hint.credit for hint in feedback.HINTS.values()} <= {"0"}
+    assert not set(feedback.HINTS) & set(feedback.MISCONCEPTIONS)
+
+
+def test_every_wrong_formula_has_a_known_name_and_is_wrong_where_it_is_asked(assignment):
+    feedback = assignment.feedback()
+    for part in assignment.PARTS:
+        calls = [call for call in assignment.draw(3) if call.part == part]
+        for slug, formula in feedback.wrong_answers(part.id):
+            assert slug in feedback.MISCONCEPTIONS
+            assert not all(is_right(assignment, formula, call) for call in calls), (part.id, slug)
+
+
+def is_right(assignment, formula, call):
+    try:
+        with np.errstate(all="ignore"):
+            answer = formula(call)
+    except Exception:
+        return False
+    outcome = Outcome("wrong_type") if answer is None else Outcome("value", value=answer, shape=answer.shape)
+    return judge.judge(call, outcome, assignment.reference(call), 1e-5).kind == "right"
+
+
+def test_patterns_and_hints_have_known_names(assignment):
+    feedback = assignment.feedback()
+    named = {slug for call in assignment.draw(3) for slug, _, _ in feedback.patterns(call)}
+    assert named <= set(feedback.MISCONCEPTIONS) | set(feedback.HINTS)
+
+
+def test_examples_are_small_fixed_and_never_graded_on(assignment):
+    batches = assignment.feedback().examples()
+    graded_on = {flat(call.arguments) for seed in SEEDS for call in assignment.draw(seed)}
+    for call in (call for batch in batches for call in batch):
+        assert flat(call.arguments) not in graded_on
+        assert np.isfinite(assignment.reference(call)).all()
+    assert {call.part for call in batches[0]} == set(assignment.PARTS)
+
+
+def test_what_is_carried_forward_from_right_answers_is_right(assignment):
+    feedback = assignment.feedback()
+    calls = assignment.draw(4)
+    answers = [(call, assignment.reference(call)) for call in calls]
+    for call in (call for call in calls if call.part.id in feedback.RESTS_ON):
+        assert judge.normwise_error(feedback.carried(call, answers), assignment.reference(call)) < 1e-12
+
+
+def test_no_feedback_contains_the_answer(assignment):
+    """Neither a reference's text nor a step's: labels and questions speak of the derivatives and never say them."""
+    feedback = assignment.feedback()
+    for known in (*feedback.MISCONCEPTIONS.values(), *feedback.HINTS.values()):
+        for text in (known.question, known.step):
+            assert not any(formula in text for formula in ("diag", "σ'(z", "s_i", "A_ij", "y_j e_i", "^T", "@", "·"))
 
 
 # The starter.
@@ -152,7 +208,7 @@ def own_copy(assignment):
     ("content", "said"),
     [
         (None, "there is no such file; expected a Python file"),
-        ("x = 1", "it lacks ID, MISCONCEPTIONS, PARTS, .*; expected what grader.assignments.Assignment describes"),
+        ("x = 1", "it lacks ID, PARTS, SHAPES, .*; expected what grader.assignments.Assignment describes"),
         ("def", "it fails to load \\(SyntaxError: invalid syntax"),
     ],
 )

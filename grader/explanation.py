@@ -1,0 +1,133 @@
+"""Why a part is wrong: its mistake by name, and the smallest example, found by running the student's code again.
+
+It happens after the grading and cannot change a verdict. The examples are the same for everybody and never
+those that grade. What a mistake is worth is said in `scoring`, and how it is told, by who reports it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from grader import diagnosis, engine, judge
+from grader.diagnosis import Diagnosis
+from grader.values import Judged
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+    from grader.assignments import Assignment
+    from grader.rubric import Rubric
+    from grader.sandbox import Sandbox
+    from grader.values import Array, Call, Submission
+
+    ByPart = Mapping[str, Sequence[Judged]]
+
+PATIENCE = 1.0  # seconds for one call on an example: whose takes longer goes without
+
+
+class Explanation(NamedTuple):
+    """What is known of a wrong part. `example` is the smallest network on which it is wrong."""
+
+    diagnosis: Diagnosis = Diagnosis()
+    example: Judged | None = None
+
+
+class Rerun(NamedTuple):
+    """How the student's functions are called once more."""
+
+    submission: Submission
+    assignment: Assignment
+    rubric: Rubric
+    sandbox: Sandbox
+
+    def judged(self, calls: Sequence[Call], references: Sequence[Array]) -> list[Judged | None]:
+        """What became of these calls, made in a fresh child; None where a call was not made."""
+        limits = self.rubric.execution_limits()
+        patience = limits._replace(call_seconds=min(limits.call_seconds, PATIENCE))
+        outcomes = engine.run(self.sandbox, self.submission, calls, self.assignment.SIGNATURE, patience).outcomes
+        tolerance = float(self.rubric.comparison.relative_tolerance)
+        return [
+            Judged(call, outcomes[n], reference, judge.judge(call, outcomes[n], reference, tolerance))
+            if n in outcomes
+            else None
+            for n, (call, reference) in enumerate(zip(calls, references, strict=True))
+        ]
+
+
+def explain(rerun: Rerun, judged: ByPart) -> dict[str, Explanation]:
+    """Explain every wrong part that was answered at all; none where an assignment has no more than verdicts."""
+    wrong = [part for part, entries in judged.items() if _is_wrong(entries)]
+    if not wrong or (feedback := rerun.assignment.feedback()) is None:
+        return {}
+    tolerance = float(rerun.rubric.comparison.relative_tolerance)
+    written = [part for part in wrong if not diagnosis.answers_only_zeros(of_function(judged, part))]
+    found = {part: diagnosis.diagnose(feedback, judged[part], tolerance) for part in written}
+    suspected = {part: _failed(judged[part]) for part in written if found[part].mistake is None}
+    again, shown = _run_once_more(rerun, suspected, wrong if rerun.rubric.feedback.counterexamples else [])
+    found |= dict.fromkeys(again, Diagnosis(diagnosis.STALE_STATE))
+    return {part: Explanation(found.get(part, Diagnosis()), shown.get(part)) for part in wrong}
+
+
+def _is_wrong(entries: Sequence[Judged]) -> bool:
+    """Whether it was answered in every call, and wrongly in some: what died has said all there is."""
+    answered = all(entry.outcome.kind in judge.ANSWERED for entry in entries)
+    return answered and any(entry.verdict.kind != "right" for entry in entries)
+
+
+def of_function(judged: ByPart, part: str) -> list[Judged]:
+    """Every judged call of the function that a part belongs to."""
+    function = judged[part][0].call.part.function if judged[part] else None
+    return [entry for entries in judged.values() for entry in entries if entry.call.part.function == function]
+
+
+def _failed(entries: Sequence[Judged]) -> Judged:
+    return next(entry for entry in entries if entry.verdict.kind != "right")
+
+
+def _run_once_more(
+    rerun: Rerun, suspected: Mapping[str, Judged], wrong: Sequence[str]
+) -> tuple[list[str], dict[str, Judged]]:
+    """Which suspected calls are right when they are the first that a process makes, and the smallest wrong examples.
+
+    One exchange for all, as a rule: only where the first call turns out right are the others worth one each,
+    and only who is right on all small examples is asked for larger ones.
+    """
+    first = [(entry.call, entry.reference) for entry in list(suspected.values())[:1]]
+    again: list[str] = []
+    shown: dict[str, Judged] = {}
+    for batch in _batches(cast("Hashable", rerun.assignment)):
+        examples = [
+            (call, reference) for call, reference in batch if call.part.id in wrong and call.part.id not in shown
+        ]
+        if not first and not examples:
+            break
+        results = rerun.judged(*zip(*first, *examples, strict=True))
+        if first and _is_right(results[0]):
+            again = [part for n, part in enumerate(suspected) if not n or _is_right_alone(rerun, suspected[part])]
+        shown |= _smallest([result for result in results[len(first) :] if result])
+        first = []
+    return again, shown
+
+
+def _smallest(results: Sequence[Judged]) -> dict[str, Judged]:
+    parts = {result.call.part.id for result in results}
+    found = {part: diagnosis.smallest([result for result in results if result.call.part.id == part]) for part in parts}
+    return {part: example for part, example in found.items() if example}
+
+
+def _is_right_alone(rerun: Rerun, entry: Judged) -> bool:
+    return _is_right(rerun.judged([entry.call], [entry.reference])[0])
+
+
+def _is_right(result: Judged | None) -> bool:
+    return result is not None and result.verdict.kind == "right"
+
+
+@cache
+def _batches(assignment: Hashable) -> tuple[tuple[tuple[Call, Array], ...], ...]:
+    """The examples with their right answers: the same for every submission, and so made once."""
+    module = cast("Assignment", assignment)
+    feedback = module.feedback()
+    batches = feedback.examples() if feedback else ()
+    return tuple(tuple((call, module.reference(call)) for call in batch) for batch in batches)
