@@ -33,38 +33,40 @@ class Explanation(NamedTuple):
     example: Judged | None = None
 
 
-class Rerun(NamedTuple):
-    """How the student's functions are called once more."""
+class Task(NamedTuple):
+    """One submission, and with what it is graded."""
 
     submission: Submission
     assignment: Assignment
     rubric: Rubric
     sandbox: Sandbox
 
-    def judged(self, calls: Sequence[Call], references: Sequence[Array]) -> list[Judged | None]:
-        """What became of these calls, made in a fresh child; None where a call was not made."""
+    @property
+    def tolerance(self) -> float:
+        return float(self.rubric.comparison.relative_tolerance)
+
+    def called(self, calls: Sequence[Call], references: Sequence[Array]) -> list[Judged | None]:
+        """What became of these calls, made once more in a fresh child; None where one was not made."""
         limits = self.rubric.execution_limits()
         patience = limits._replace(call_seconds=min(limits.call_seconds, PATIENCE))
         outcomes = engine.run(self.sandbox, self.submission, calls, self.assignment.SIGNATURE, patience).outcomes
-        tolerance = float(self.rubric.comparison.relative_tolerance)
         return [
-            Judged(call, outcomes[n], reference, judge.judge(call, outcomes[n], reference, tolerance))
+            Judged(call, outcomes[n], reference, judge.judge(call, outcomes[n], reference, self.tolerance))
             if n in outcomes
             else None
             for n, (call, reference) in enumerate(zip(calls, references, strict=True))
         ]
 
 
-def explain(rerun: Rerun, judged: ByPart) -> dict[str, Explanation]:
+def explain(task: Task, judged: ByPart) -> dict[str, Explanation]:
     """Explain every wrong part that was answered at all; none where an assignment has no more than verdicts."""
     wrong = [part for part, entries in judged.items() if _is_wrong(entries)]
-    if not wrong or (feedback := rerun.assignment.feedback()) is None:
+    if not wrong or (feedback := task.assignment.feedback()) is None:
         return {}
-    tolerance = float(rerun.rubric.comparison.relative_tolerance)
     written = [part for part in wrong if not diagnosis.answers_only_zeros(of_function(judged, part))]
-    found = {part: diagnosis.diagnose(feedback, judged[part], tolerance) for part in written}
+    found = {part: diagnosis.diagnose(feedback, judged[part], task.tolerance) for part in written}
     suspected = {part: _failed(judged[part]) for part in written if found[part].mistake is None}
-    again, shown = _run_once_more(rerun, suspected, wrong if rerun.rubric.feedback.counterexamples else [])
+    again, shown = _run_once_more(task, suspected, wrong if task.rubric.feedback.counterexamples else [])
     found |= dict.fromkeys(again, Diagnosis(diagnosis.STALE_STATE))
     return {part: Explanation(found.get(part, Diagnosis()), shown.get(part)) for part in wrong}
 
@@ -86,7 +88,7 @@ def _failed(entries: Sequence[Judged]) -> Judged:
 
 
 def _run_once_more(
-    rerun: Rerun, suspected: Mapping[str, Judged], wrong: Sequence[str]
+    task: Task, suspected: Mapping[str, Judged], wrong: Sequence[str]
 ) -> tuple[list[str], dict[str, Judged]]:
     """Which suspected calls are right when they are the first that a process makes, and the smallest wrong examples.
 
@@ -96,15 +98,15 @@ def _run_once_more(
     first = [(entry.call, entry.reference) for entry in list(suspected.values())[:1]]
     again: list[str] = []
     shown: dict[str, Judged] = {}
-    for batch in _batches(cast("Hashable", rerun.assignment)):
+    for batch in _batches(cast("Hashable", task.assignment)):
         examples = [
             (call, reference) for call, reference in batch if call.part.id in wrong and call.part.id not in shown
         ]
         if not first and not examples:
             break
-        results = rerun.judged(*zip(*first, *examples, strict=True))
+        results = task.called(*zip(*first, *examples, strict=True))
         if first and _is_right(results[0]):
-            again = [part for n, part in enumerate(suspected) if not n or _is_right_alone(rerun, suspected[part])]
+            again = [part for n, part in enumerate(suspected) if not n or _is_right_alone(task, suspected[part])]
         shown |= _smallest([result for result in results[len(first) :] if result])
         first = []
     return again, shown
@@ -116,8 +118,8 @@ def _smallest(results: Sequence[Judged]) -> dict[str, Judged]:
     return {part: example for part, example in found.items() if example}
 
 
-def _is_right_alone(rerun: Rerun, entry: Judged) -> bool:
-    return _is_right(rerun.judged([entry.call], [entry.reference])[0])
+def _is_right_alone(task: Task, entry: Judged) -> bool:
+    return _is_right(task.called([entry.call], [entry.reference])[0])
 
 
 def _is_right(result: Judged | None) -> bool:

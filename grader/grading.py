@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from grader import __version__, assignments, diagnosis, engine, explanation, finding, judge, scoring
 from grader.errors import UsageError, nearest
-from grader.explanation import Explanation, Rerun, explain
+from grader.explanation import Explanation, Task
 from grader.finding import Finding
 from grader.outcomes import clean
 from grader.report import LateReport, PrintedReport, Report, RubricRef, SandboxReport, SubmissionRef
@@ -34,16 +34,25 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
     submission does is in the report.
     """
     started = monotonic()
+    task = Task(submission, assignment, rubric, sandbox)
     calls = plan(assignment, rubric, seed)
     again = repeated(calls)
-    run = _run(submission, assignment, (*calls, *again), rubric, sandbox)
-    findings: dict[str, Finding]
-    if run.unloaded:
-        refusal = judge.unreadable(submission, run.unloaded)
-        findings = {criterion.id: Finding(refusal) for criterion in rubric.criteria}
-    else:
-        judged = _judge(assignment, (*calls, *again), len(calls), run.outcomes, rubric)
-        findings = _find(Rerun(submission, assignment, rubric, sandbox), judged, calls)
+    run = _run(task, (*calls, *again))
+    findings = _refuse_file(task, run.unloaded) if run.unloaded else _find(task, calls, again, run.outcomes)
+    printed = tuple(_printed(run.printed, calls, again))
+    return _report(task, run, findings, printed, seed=seed, started=started)
+
+
+def _report(
+    task: Task,
+    run: engine.Run,
+    findings: Mapping[str, Finding],
+    printed: tuple[PrintedReport, ...],
+    *,
+    seed: int,
+    started: float,
+) -> Report:
+    submission, assignment, rubric, sandbox = task
     lateness = scoring.lateness(submission.submitted, rubric.late)
     feedback = assignment.feedback() if any(one.verdict.kind != "right" for one in findings.values()) else None
     criteria = tuple(finding.report(c, findings[c.id], feedback, rubric, lateness) for c in rubric.criteria)
@@ -61,7 +70,7 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
         audience="instructor",
         criteria=criteria,
         stdout=run.output,
-        printed=tuple(_printed(run.printed, calls, again)),
+        printed=printed,
         unreadable=judge.unreadable(submission, run.unloaded).message if run.unloaded else None,
         hints=rubric.feedback.hints,
         sandbox=SandboxReport(backend=sandbox.name, layers=sandbox.layers, missing=sandbox.missing),
@@ -109,9 +118,8 @@ def repeated(calls: Sequence[Call]) -> tuple[Call, ...]:
     return (*firsts.values(), *lasts.values())
 
 
-def _run(
-    submission: Submission, assignment: Assignment, calls: Sequence[Call], rubric: Rubric, sandbox: Sandbox
-) -> engine.Run:
+def _run(task: Task, calls: Sequence[Call]) -> engine.Run:
+    submission, assignment, rubric, sandbox = task
     if not submission.source.strip():
         return engine.Run({}, Outcome("missing", "it is empty"), ())
     if submission.source.lstrip().startswith(b"{") and b'"nbformat"' in submission.source:
@@ -119,42 +127,44 @@ def _run(
     return engine.run(sandbox, submission, calls, assignment.SIGNATURE, rubric.execution_limits())
 
 
-def _judge(
-    assignment: Assignment, calls: Sequence[Call], count: int, outcomes: Mapping[int, Outcome], rubric: Rubric
-) -> dict[str, list[Judged]]:
+def _refuse_file(task: Task, unloaded: Outcome) -> dict[str, Finding]:
+    refusal = Finding(judge.unreadable(task.submission, unloaded))
+    return {criterion.id: refusal for criterion in task.rubric.criteria}
+
+
+def _find(
+    task: Task, calls: Sequence[Call], again: Sequence[Call], outcomes: Mapping[int, Outcome]
+) -> dict[str, Finding]:
+    """The verdict and the flags of each criterion, and where it is wrong, why."""
+    judged = _judge(task, (*calls, *again), len(calls), outcomes)
+    explained = explanation.explain(task, judged)
+    findings = {}
+    for part, entries in judged.items():
+        verdict = judge.decide([entry.verdict for entry in entries], sum(call.part.id == part for call in calls))
+        used_differences = judge.used_finite_differences(explanation.of_function(judged, part))
+        findings[part] = Finding(verdict, tuple(_flags(entries, used_differences)), explained.get(part, Explanation()))
+    return {part: one._replace(carried=_is_carried(part, findings, judged, task)) for part, one in findings.items()}
+
+
+def _judge(task: Task, calls: Sequence[Call], count: int, outcomes: Mapping[int, Outcome]) -> dict[str, list[Judged]]:
     """Every call that was made, judged, by part. Those from `count` on are repeats, and one that dies is no mistake."""
-    tolerance = float(rubric.comparison.relative_tolerance)
-    judged: dict[str, list[Judged]] = {criterion.id: [] for criterion in rubric.criteria}
+    judged: dict[str, list[Judged]] = {criterion.id: [] for criterion in task.rubric.criteria}
     for n, call in enumerate(calls):
         if n in outcomes and (n < count or outcomes[n].kind in judge.ANSWERED):
-            reference = assignment.reference(call)
-            verdict = judge.judge(call, outcomes[n], reference, tolerance)
+            reference = task.assignment.reference(call)
+            verdict = judge.judge(call, outcomes[n], reference, task.tolerance)
             judged[call.part.id].append(Judged(call, outcomes[n], reference, verdict))
     return judged
 
 
-def _find(rerun: Rerun, judged: Mapping[str, Sequence[Judged]], calls: Sequence[Call]) -> dict[str, Finding]:
-    """The verdict and the flags of each criterion, and where it is wrong, why."""
-    explained = explain(rerun, judged)
-    differences = {part: judge.used_finite_differences(explanation.of_function(judged, part)) for part in judged}
-    findings = {}
-    for criterion in rerun.rubric.criteria:
-        mine = judged[criterion.id]
-        verdict = judge.decide([entry.verdict for entry in mine], sum(call.part.id == criterion.id for call in calls))
-        flags = tuple(_flags(mine, differences[criterion.id]))
-        findings[criterion.id] = Finding(verdict, flags, explained.get(criterion.id, Explanation()))
-    return {part: one._replace(carried=_carried(part, findings, judged, rerun)) for part, one in findings.items()}
-
-
-def _carried(part: str, findings: Mapping[str, Finding], judged: Mapping[str, Sequence[Judged]], rerun: Rerun) -> bool:
+def _is_carried(part: str, findings: Mapping[str, Finding], judged: Mapping[str, Sequence[Judged]], task: Task) -> bool:
     """Whether the part is wrong only for what it rests on, and all of that is right or earns some credit."""
-    feedback = rerun.assignment.feedback() if findings[part].verdict.kind == "wrong" else None
+    feedback = task.assignment.feedback() if findings[part].verdict.kind == "wrong" else None
     if feedback is None or part not in feedback.RESTS_ON:
         return False
     rests_on = [findings.get(other) for other in feedback.RESTS_ON[part]]
-    sound = all(f and (f.verdict.kind == "right" or finding.credit(f, feedback, rerun.rubric)) for f in rests_on)
-    tolerance = float(rerun.rubric.comparison.relative_tolerance)
-    return sound and diagnosis.is_carried_forward(feedback, part, judged, tolerance)
+    sound = all(f and (f.verdict.kind == "right" or finding.credit(f, feedback, task.rubric)) for f in rests_on)
+    return sound and diagnosis.is_carried_forward(feedback, part, judged, task.tolerance)
 
 
 def _flags(of_criterion: Sequence[Judged], used_differences: bool) -> Iterator[str]:

@@ -17,7 +17,7 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from grader import assignments, grading, sandbox
+from grader import assignments, explanation, grading, sandbox
 from grader import rubric as rubrics
 from grader.values import Submission
 
@@ -74,13 +74,13 @@ def seconds(work: Any) -> float:
 
 def costs(walls: sandbox.Sandbox, kind: str) -> tuple[float, float]:
     """Median seconds of a grading without and with explanations, in turns."""
-    explain = grading.explain
+    explain = explanation.explain
     taken: dict[bool, list[float]] = {False: [], True: []}
     for submission, _ in corpus(kind):
         for explained in (False, True) * 3:
-            grading.explain = explain if explained else lambda rerun, judged: {}
+            explanation.explain = explain if explained else lambda task, judged: {}
             taken[explained].append(seconds(lambda: graded(submission, walls, 0)))  # noqa: B023 called at once
-    grading.explain = explain
+    explanation.explain = explain
     return median(taken[False]), median(taken[True])
 
 
