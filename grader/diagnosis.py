@@ -30,22 +30,26 @@ CARRIED_FORWARD = "error_carried_forward"
 
 
 class Diagnosis(NamedTuple):
-    """What is known of a wrong part: the name of its mistake, or else of a hint."""
+    """What is known of a wrong part: the name of its mistake, or else of a hint.
+
+    `by_value` is whether the answers themselves tell the mistake, and not only the calls in which they are wrong.
+    """
 
     mistake: str | None = None
     hint: str | None = None
+    by_value: bool = False
 
 
 def diagnose(feedback: Feedback, judged: Sequence[Judged], tolerance: float) -> Diagnosis:
     """The mistake that explains all answers to one part."""
     if any(entry.outcome.mutates_inputs for entry in judged):
-        return Diagnosis(MUTATES_INPUTS)
+        return Diagnosis(MUTATES_INPUTS, by_value=True)
     if not all(entry.outcome.kind in judge.ANSWERED for entry in judged):
         return Diagnosis()
     places = _places(feedback, judged)
     for names in (_formulas(feedback, judged, tolerance), _laws(judged, tolerance), places):
         if known := names & set(feedback.MISCONCEPTIONS):
-            return Diagnosis(known.pop()) if len(known) == 1 else Diagnosis()
+            return Diagnosis(known.pop(), by_value=names is not places) if len(known) == 1 else Diagnosis()
     hints = places & set(feedback.HINTS) or _suspects(feedback, judged)
     return Diagnosis(hint=hints.pop()) if len(hints) == 1 else Diagnosis()
 

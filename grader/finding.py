@@ -76,7 +76,7 @@ def report(
 def _told(finding: Finding, feedback: Feedback | None) -> Misconception | None:
     if feedback is None:
         return None
-    mistake, hint = finding.explanation.diagnosis
+    mistake, hint, _ = finding.explanation.diagnosis
     if mistake is None and finding.carried:
         return feedback.MISCONCEPTIONS[CARRIED_FORWARD]
     known = {**feedback.HINTS, **feedback.MISCONCEPTIONS}

@@ -199,7 +199,7 @@ def test_a_counterexample_in_the_terminal(grade):
     )
     assert "points: 40% in spite of the mistake: order_swapped" in ran.stdout
     assert re.search(r"on which a4 is wrong *\n  widths 1-2-2-1, l = 2, σ\(z\) = z\^2, x = \(-3\) *\n", ran.stdout)
-    assert re.search(r"8  -6 +8   -12 +0 +6 ✗", ran.stdout)
+    assert re.search(r"8  -6 +8 +-12 +0 +6 ✗", ran.stdout)
 
 
 def test_a_deadline_without_a_time_is_told_of(grade, tmp_path):

@@ -134,6 +134,13 @@ def test_a_stale_answer_is_known_by_a_fresh_process(grade):
     assert criterion(grade(stale), "a3").misconception == "stale_state"
 
 
+def test_an_answer_that_was_right_at_first_is_stale_wherever_it_is_wrong(grade):
+    """Right in the first call and never after: that also looks like one depth, and is not."""
+    counting = "(dsigma(z(l, A, b, y)) if calls.append(0) or len(calls) == 1 else 1 / 0)"
+    stale = WRONG.replace("dsigma(y[l])", counting).replace("import", "calls = []\nimport", 1)
+    assert criterion(grade(stale), "a3").misconception == "stale_state"
+
+
 def test_where_it_is_wrong_is_a_hint_where_there_is_no_name(grade):
     odd = "g @ dy_dyprev(k, A, b, y, sigma, dsigma) + (0.1 if k < len(A) - 1 else 0)"
     right = WRONG.replace("dsigma(y[l])", "dsigma(z(l, A, b, y))")

@@ -17,7 +17,8 @@ from grader.values import Submission
 FOLDER = Path(__file__).parent.parent / "data" / "attacks"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text())
 BACKPROP = assignments.load("backprop")
-RUBRIC = rubric.read(ROOT / "rubrics" / "backprop.toml")
+WHOLE = rubric.read(ROOT / "rubrics" / "backprop.toml")
+RUBRIC = WHOLE.model_copy(update={"partial_credit": rubric.PartialCredit(enabled=False)})  # right or not, and no more
 IMPATIENT = RUBRIC.model_copy(
     update={
         "limits": RUBRIC.limits.model_copy(update={"call_seconds": Decimal(1), "submission_seconds": Decimal("4.5")})
