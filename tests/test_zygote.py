@@ -68,7 +68,7 @@ def test_several_threads_share_it():
 
 def filtered_children():
     """The children that run a submission now: only they are behind the filter."""
-    return [process for process in remains.descendants(os.getpid()) if is_filtered(process)]
+    return {process for process in remains.descendants(os.getpid()) if is_filtered(process)}
 
 
 def is_filtered(process):
@@ -81,14 +81,16 @@ def is_filtered(process):
 def test_as_many_submissions_run_at_once_as_there_are_workers():
     waiting = "import time\ndef f(x):\n    time.sleep(3600)\n    return 1"
     patient = Limits(call_seconds=3600, submission_seconds=3600)
-    before = len(filtered_children())
+    others = filtered_children()  # of other tests' sandboxes, perhaps just ending
     with closing(zygote.start(2)) as two, ThreadPoolExecutor(2) as threads:
         running = [threads.submit(two.run, packing.text("a.py") + waiting.encode(), [LONG], patient) for _ in range(2)]
-        while len(met := filtered_children()) < before + 2:
+        while len(filtered_children() - others) < 2:
             assert not any(one.done() for one in running)
             time.sleep(0.01)
-        for process in met[before:]:
-            os.kill(process, signal.SIGKILL)
+        while not all(one.done() for one in running):
+            time.sleep(0.3)  # until the calls have begun
+            for process in filtered_children() - others:
+                os.kill(process, signal.SIGKILL)
         assert {one.result(60).fate for one in running} == {Fate.MEMORY}
 
 
