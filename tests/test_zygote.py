@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -90,7 +90,8 @@ def test_as_many_submissions_run_at_once_as_there_are_workers():
         while not all(one.done() for one in running):
             time.sleep(0.3)  # until the calls have begun
             for process in filtered_children() - others:
-                os.kill(process, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
         assert {one.result(60).fate for one in running} == {Fate.MEMORY}
 
 
