@@ -50,7 +50,10 @@ def diagnose(feedback: Feedback, judged: Sequence[Judged], tolerance: float) -> 
     for names in (_formulas(feedback, judged, tolerance), _laws(judged, tolerance), places):
         if known := names & set(feedback.MISCONCEPTIONS):
             return Diagnosis(known.pop(), by_value=names is not places) if len(known) == 1 else Diagnosis()
-    hints = places & set(feedback.HINTS) or _suspects(feedback, judged)
+    by_value = all(
+        entry.verdict.kind in ("right", "wrong") for entry in judged
+    )  # what fails has a traceback for a hint
+    hints = (places & set(feedback.HINTS) if by_value else set()) or _suspects(feedback, judged)
     return Diagnosis(hint=hints.pop()) if len(hints) == 1 else Diagnosis()
 
 
@@ -159,12 +162,13 @@ def _suspects(feedback: Feedback, judged: Sequence[Judged]) -> set[str]:
 def is_carried_forward(feedback: Feedback, part: str, judged: Mapping[str, Sequence[Judged]], tolerance: float) -> bool:
     """Whether all answers to a part are what the student's own answers to the parts it rests on give.
 
-    Answers that are zero, of another shape, or the same number throughout, are not: zeros are the product of zeros.
+    Where these give nothing, for they failed, this one has to fail. Answers that are zero, of another shape, or the
+    same number throughout, are not carried forward: zeros are the product of zeros.
     """
     rests_on = feedback.RESTS_ON[part]
     own = [(entry.call, answer) for name in rests_on for entry in judged[name] if (answer := _own(entry)) is not None]
-    answers = [_own(entry) for entry in judged[part]]
-    if any(answer is None for answer in answers) or len(np.unique(np.concatenate([a.ravel() for a in answers]))) == 1:
+    wrong = [answer for entry in judged[part] if entry.verdict.kind == "wrong" and (answer := _own(entry)) is not None]
+    if not wrong or len(np.unique(np.concatenate([answer.ravel() for answer in wrong]))) == 1:
         return False
     return all(_is_what(feedback, own, entry, tolerance) for entry in judged[part])
 
@@ -178,8 +182,9 @@ def _is_what(feedback: Feedback, own: Sequence[tuple[Call, Array]], entry: Judge
     try:
         expected = feedback.carried(entry.call, own)
     except LookupError:  # an answer it rests on is not there
-        return False
-    return judge.normwise_error(_own(entry), expected) <= tolerance
+        return entry.outcome.kind == "raised"
+    answer = _own(entry)
+    return answer is not None and judge.normwise_error(answer, expected) <= tolerance
 
 
 # The smallest example.

@@ -66,7 +66,8 @@ def explain(task: Task, judged: ByPart) -> dict[str, Explanation]:
     written = [part for part in wrong if not diagnosis.answers_only_zeros(of_function(judged, part))]
     found = {part: diagnosis.diagnose(feedback, judged[part], task.tolerance) for part in written}
     suspected = {part: _failed(judged[part]) for part in written if not found[part].by_value}
-    again, shown = _run_once_more(task, suspected, wrong if task.rubric.feedback.counterexamples else [])
+    telling = [part for part in wrong if any(entry.outcome.kind != "raised" for entry in judged[part])]
+    again, shown = _run_once_more(task, suspected, telling if task.rubric.feedback.counterexamples else [])
     found |= dict.fromkeys(again, Diagnosis(diagnosis.STALE_STATE))
     return {part: Explanation(found.get(part, Diagnosis()), shown.get(part)) for part in wrong}
 

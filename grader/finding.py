@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from grader import scoring
-from grader.diagnosis import CARRIED_FORWARD
+from grader.diagnosis import CARRIED_FORWARD, STALE_STATE
 from grader.explanation import Explanation
 from grader.report import Counterexample, CreditReport, CriterionReport, Difference
 from grader.scoring import Credit
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from grader.rubric import Criterion, Rubric
     from grader.scoring import Lateness
     from grader.values import Judged, Verdict
+
+
+MOST_ENTRIES = 100  # of an answer that is shown whole
 
 
 class Finding(NamedTuple):
@@ -66,7 +69,7 @@ def report(
         credit=CreditReport(slug=earned.slug, fraction=earned.fraction) if earned else None,
         visible=criterion.visible,
         traceback=finding.verdict.traceback,
-        counterexample=_counterexample(example, feedback) if example and feedback else None,
+        counterexample=_counterexample(example, finding, feedback) if example and feedback else None,
         difference=_difference(example) if example else None,
         flags=finding.flags,
         reason=_reason(finding, earned, rubric, lateness),
@@ -90,8 +93,10 @@ def _reason(finding: Finding, earned: Credit | None, rubric: Rubric, lateness: L
         reason = f"right, less {lost:.0%}: found by finite differences" if lost else "right"
     elif earned:
         reason = f"{_percent(earned.fraction)} in spite of the mistake: {_why(earned)}"
+    elif mistake := finding.explanation.diagnosis.mistake:
+        reason = f"none: {mistake} is worth nothing here"
     else:
-        reason = "not right"
+        reason = "none: it is not right, and no mistake that is worth something explains it"
     return reason + (f"; less {lateness.percent_lost.normalize():f}% for being late" if lateness else "")
 
 
@@ -108,13 +113,15 @@ def _percent(fraction: Decimal) -> str:
 # The smallest example.
 
 
-def _counterexample(example: Judged, feedback: Feedback) -> Counterexample:
+def _counterexample(example: Judged, finding: Finding, feedback: Feedback) -> Counterexample:
     failure = None if example.outcome.value is not None else example.outcome.text
+    stale = finding.explanation.diagnosis.mistake == STALE_STATE
     return Counterexample(
         **feedback.shown(example.call),
         yours=_plain(example.outcome.value),
         right=_plain(example.reference),
         failure=failure,
+        note="called after other networks: called first, the function may be right" if stale else None,
     )
 
 
@@ -133,6 +140,8 @@ def _plain(value: Any) -> Any:
     """An answer as JSON has it: integers as such, seven digits of others, NaN and infinity as strings."""
     if value is None:
         return None
+    if isinstance(value, np.ndarray) and value.size > MOST_ENTRIES:
+        return f"an array of shape {value.shape}"
     if isinstance(value, np.ndarray):
         return [_plain(item) for item in value] if value.ndim else _plain(value.item())
     number = complex(value)

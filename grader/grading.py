@@ -159,7 +159,7 @@ def _judge(task: Task, calls: Sequence[Call], count: int, outcomes: Mapping[int,
 
 def _is_carried(part: str, findings: Mapping[str, Finding], judged: Mapping[str, Sequence[Judged]], task: Task) -> bool:
     """Whether the part is wrong only for what it rests on, and all of that is right or earns some credit."""
-    feedback = task.assignment.feedback() if findings[part].verdict.kind == "wrong" else None
+    feedback = task.assignment.feedback() if findings[part].verdict.kind in ("wrong", "exception") else None
     if feedback is None or part not in feedback.RESTS_ON:
         return False
     rests_on = [findings.get(other) for other in feedback.RESTS_ON[part]]

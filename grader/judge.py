@@ -115,7 +115,11 @@ def _not_finite(answer: Array) -> str:
 
 
 def _size(error: float) -> str:
-    return f"{error:.0%} of its largest entry" if 0.01 <= error < 10 else f"{error:.1g} times its largest entry"
+    if error < 0.01:
+        return f"{error:.1g} of its largest entry"
+    if error < 10:
+        return f"{error:.0%} of its largest entry"
+    return f"{error:,.0f} times its largest entry" if error < 10**6 else f"{error:.1g} times its largest entry"
 
 
 def unreadable(submission: Submission, outcome: Outcome) -> Verdict:

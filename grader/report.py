@@ -53,7 +53,8 @@ class CreditReport(_Record):
 class Counterexample(_Record):
     """The smallest problem on which a part is wrong: its arguments, and both answers.
 
-    `yours` is None where the function failed; `failure` then says how. What is not finite stands as a string.
+    `yours` is None where the function failed; `failure` then says how. What is not finite, or too large to be shown,
+    stands as a string. `note` says what else is to be known of it.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)  # the arguments are the assignment's
@@ -62,6 +63,7 @@ class Counterexample(_Record):
     yours: Any
     right: Any
     failure: str | None = None
+    note: str | None = None
 
 
 class Difference(_Record):

@@ -85,7 +85,7 @@ def test_a_seed_reproduces_the_report(grade):
 @pytest.mark.parametrize(
     ("name", "points"),
     [("right", 10), ("sigma_prime_at_activation", 6.85), ("transposed", 9.6), ("square_only", 7), ("in_place", 6.5), ("endless", 8),
-     ("order_swapped", 7), ("chain_too_short", 8.2), ("hostile", 8),
+     ("order_swapped", 8.05), ("chain_too_short", 8.2), ("hostile", 8),
      ("syntax_error", 0)],
 )  # fmt: skip
 def test_the_examples_get_what_their_readme_says(grade, name, points):
@@ -167,9 +167,9 @@ def test_a_rubric_of_the_working_folder_does_not_bring_code(grade, tmp_path):
 def test_a_page_and_a_file_for_gradescope_are_written_beside_the_report(grade, tmp_path):
     page, results = tmp_path / "report.html", tmp_path / "results.json"
     ran = grade("submit", EXAMPLES / "order_swapped.py", "--seed", 1, "--html", page, "--gradescope", results)
-    assert ran.stdout.startswith("order_swapped.py: 7 of 10 points")
-    assert "7 <span" in page.read_text()
-    assert json.loads(results.read_text())["score"] == 7.0
+    assert ran.stdout.startswith("order_swapped.py: 8.05 of 10 points")
+    assert "8.05 <span" in page.read_text()
+    assert json.loads(results.read_text())["score"] == 8.05
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "results.json"]
 
 
@@ -189,6 +189,21 @@ def test_a_page_is_for_students_unless_somebody_else_is_named(grade, tmp_path):
 def test_where_nothing_can_be_written_is_told(grade, tmp_path, option):
     ran = grade("submit", RIGHT, option, tmp_path / "nowhere" / "file")
     refused(ran, f"{tmp_path}/nowhere/file: it cannot be written (no such file or directory); expected")
+
+
+def test_no_file_is_lost_to_a_report(grade, tmp_path):
+    submission, target = tmp_path / "mine.py", tmp_path / "target.html"
+    submission.write_bytes(RIGHT.read_bytes())
+    refused(grade("submit", submission, "--html", submission), "it is the submission itself; expected another file")
+    refused(grade("submit", submission, "--html", tmp_path), "it is no regular file; expected a file to write to")
+    refused(grade("submit", submission, "--gradescope", "/dev/null"), "/dev/null: it is no regular file")
+    refused(grade("submit", submission, "--html", ""), "it is no regular file")
+    refused(grade("submit", submission, "--html", target, "--gradescope", target), "it is named twice")
+    assert submission.read_bytes() == RIGHT.read_bytes()
+    (tmp_path / "link.html").symlink_to(target)
+    assert grade("submit", submission, "--html", tmp_path / "link.html").returncode == 0
+    assert (tmp_path / "link.html").is_symlink()
+    assert "10 <span" in target.read_text()
 
 
 def test_a_counterexample_in_the_terminal(grade):

@@ -100,9 +100,48 @@ def test_what_is_not_finite_stands_as_text(grade):
 
 
 def test_a_function_that_fails_has_a_counterexample_without_numbers(grade):
-    told = criterion(grade(WRONG.replace("np.diag(dsigma(y[l]))", "1 / 0")), "a3")
+    told = criterion(grade(WRONG.replace("dsigma(y[l])", "dsigma(z(l, A, b, y)) if l == 1 else 1 / 0")), "a3")
     assert (told.counterexample.yours, told.difference) == (None, None)
     assert told.counterexample.failure == "ZeroDivisionError: division by zero"
+
+
+def test_a_function_that_always_fails_needs_no_example(grade):
+    told = criterion(grade(WRONG.replace("np.diag(dsigma(y[l]))", "1 / 0")), "a3")
+    assert (told.verdict, told.counterexample) == ("exception", None)
+
+
+def test_a_failure_carried_forward_is_one_too(grade):
+    """dy_dyprev fails for layers that are not square, and dyL_dA, which is right, with it."""
+    swapped = WRONG.replace("dsigma(y[l])", "dsigma(z(l, A, b, y))").replace(
+        "else dy_db(l, A, b, y, sigma, dsigma) @ A[l]", "else A[l] @ dy_db(l, A, b, y, sigma, dsigma)"
+    )
+    told = criterion(grade(swapped), "b2")
+    assert (told.verdict, told.misconception) == ("exception", "order_swapped")
+    assert told.credit.slug == "error_carried_forward"
+
+
+def test_failing_where_the_others_fail_is_not_enough(grade):
+    lazy = (
+        WRONG.replace("dsigma(y[l])", "dsigma(z(l, A, b, y))")
+        .replace("else dy_db(l, A, b, y, sigma, dsigma) @ A[l]", "else A[l] @ dy_db(l, A, b, y, sigma, dsigma)")
+        .replace("    g = np.eye(1)\n", "    g = np.eye(1)\n    if l < len(A) - 2: raise NotImplementedError\n")
+    )
+    told = criterion(grade(lazy), "b2")
+    assert (told.verdict, told.credit) == ("exception", None)
+
+
+def test_a_right_function_that_fails_with_another_is_asked_nothing_of_its_own(grade):
+    report = grade(
+        WRONG.replace("dsigma(y[l])", "dsigma(z(l, A, b, y))").replace(
+            "return A[l] if", "return None if l < len(A) - 1 else A[l] if"
+        )
+    )
+    assert (criterion(report, "b2").verdict, criterion(report, "b2").question) == ("exception", None)
+
+
+def test_a_large_answer_is_told_by_its_shape(grade):
+    told = criterion(grade(WRONG.replace("np.diag(dsigma(y[l]))", "np.ones((20, 20))")), "a3")
+    assert told.counterexample.yours == "an array of shape (20, 20)"
 
 
 def test_what_died_is_not_run_again(grade):
@@ -131,7 +170,9 @@ def test_a_stale_answer_is_known_by_a_fresh_process(grade):
     stale = WRONG.replace("dsigma(y[l])", "seen.setdefault(l, dsigma(z(l, A, b, y)))").replace(
         "import", "seen = {}\nimport", 1
     )
-    assert criterion(grade(stale), "a3").misconception == "stale_state"
+    told = criterion(grade(stale), "a3")
+    assert told.misconception == "stale_state"
+    assert "called after other networks" in told.counterexample.note
 
 
 def test_an_answer_that_was_right_at_first_is_stale_wherever_it_is_wrong(grade):

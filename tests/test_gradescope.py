@@ -91,14 +91,14 @@ def container(tmp_path):
     for folder in ("source", "submission", "results"):
         (tmp_path / folder).mkdir()
     (tmp_path / "source" / "grader").symlink_to(ROOT)
-    (tmp_path / "submission_metadata.json").write_text(
-        json.dumps({"created_at": "2026-10-10T23:40:02.365935-04:00", "users": []}, indent=1)
-    )
+    due = {"created_at": "2020-01-01T00:00:00-04:00"}  # another of this name, and all on one line
+    metadata = {"assignment": due, "created_at": "2026-10-10T23:40:02.365935-04:00", "users": []}
+    (tmp_path / "submission_metadata.json").write_text(json.dumps(metadata))
     return tmp_path
 
 
-def run(script, container):
-    environment = {**os.environ, "AUTOGRADER": str(container), "GRADER_HOME": str(container / "home")}
+def run(script, container, **variables):
+    environment = {**os.environ, "AUTOGRADER": str(container), "GRADER_HOME": str(container / "home"), **variables}
     script = ROOT / "docs" / "gradescope" / script
     return subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
 
@@ -112,7 +112,31 @@ def test_the_scripts_set_up_and_grade(container):
     assert (ran.returncode, ran.stderr) == (0, "")
     document = json.loads((container / "results" / "results.json").read_text())
     jsonschema.validate(document, SCHEMA)
-    assert document["score"] == 7.0
+    assert document["score"] == 8.05
+
+
+def test_the_time_of_the_submission_is_gradescope_s(container):
+    late = "\n[late]\ndeadline = 2026-10-10T23:00:00-04:00\npercent_per_day = 20\n"
+    (container / "late.toml").write_text((ROOT / "rubrics" / "backprop.toml").read_text() + late)
+    shutil.copy(EXAMPLES / "right.py", container / "submission")
+    assert run("run_autograder", container, RUBRIC=str(container / "late.toml")).returncode == 0
+    assert json.loads((container / "results" / "results.json").read_text())["score"] == 8.0
+
+
+def test_without_its_time_a_submission_is_in_time(container):
+    (container / "submission_metadata.json").unlink()
+    shutil.copy(EXAMPLES / "right.py", container / "submission")
+    assert run("run_autograder", container).returncode == 0
+    assert json.loads((container / "results" / "results.json").read_text())["score"] == 10.0
+
+
+def test_a_link_is_not_followed_and_a_large_file_is_told_so(container):
+    (container / "submission" / "l.py").symlink_to("/etc/passwd")
+    assert run("run_autograder", container).returncode == 0
+    assert "No Python file" in (container / "results" / "results.json").read_text()
+    (container / "submission" / "LARGE.PY").write_text("#" * 1_200_000)
+    assert run("run_autograder", container).returncode == 0
+    assert "larger than 1 MB" in (container / "results" / "results.json").read_text()
 
 
 @pytest.mark.parametrize(

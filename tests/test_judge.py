@@ -177,7 +177,13 @@ def test_an_overflowing_difference_is_wrong():
 
 
 @pytest.mark.parametrize(
-    ("factor", "said"), [(2, "off by 100% of its largest"), (1e6, "off by 1e+06 times"), (1.001, "0.001 times")]
+    ("factor", "said"),
+    [
+        (2, "off by 100% of its largest"),
+        (43, "off by 42 times its"),
+        (1e9, "off by 1e+09 times"),
+        (1.001, "off by 0.001 of its"),
+    ],
 )
 def test_the_size_of_an_error_is_told(factor, said):
     found = verdict(REFERENCE * factor)

@@ -58,6 +58,7 @@ def submit(
     sandbox: Annotated[str | None, typer.Option(metavar="B", help="The walls to run it behind.")] = None,
 ) -> None:
     """Grade one file and print its report."""
+    _check_outputs(file, html, gradescope)
     time = _time(submitted)
     submission = Submission(file.name, _read(file), student, time)
     loaded, assignment = load(rubric)
@@ -91,8 +92,23 @@ def _write_files(report: Report, html: Path | None, gradescope: Path | None, aud
         _write(gradescope, results.results(report))
 
 
+def _check_outputs(submission: Path, html: Path | None, gradescope: Path | None) -> None:
+    """Whether each can be written and nothing is lost. Raises UsageError for what is no file, or stands for another."""
+    outputs = [path.resolve() for path in (html, gradescope) if path is not None]
+    for path in outputs:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: it is no regular file; expected a file to write to; name one")
+        if path == submission.resolve():
+            raise UsageError(f"{path}: it is the submission itself; expected another file to write to; name one")
+    if len(set(outputs)) < len(outputs):
+        raise UsageError(
+            f"{outputs[0]}: it is named twice; expected a file for each of --html and --gradescope; name two"
+        )
+
+
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all. Raises UsageError where there is nowhere to write."""
+    """Whole or not at all; a link is followed. Raises UsageError where there is nowhere to write."""
+    path = path.resolve()
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_text(text, encoding="utf-8")

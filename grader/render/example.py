@@ -29,7 +29,8 @@ def smallest(criterion: CriterionReport) -> RenderableType:
     shown = criterion.counterexample
     assert shown is not None
     title = Text(f"The smallest network on which {criterion.id} is wrong", style="bold")
-    return Group(title, Padding(Group(*_network(shown), _answers(shown, criterion.difference)), (0, 0, 0, 2)))
+    note = [Text(f"({shown.note})")] if shown.note else []
+    return Group(title, Padding(Group(*_network(shown), *note, _answers(shown, criterion.difference)), (0, 0, 0, 2)))
 
 
 def _network(shown: Counterexample) -> Iterator[RenderableType]:

@@ -37,7 +37,7 @@ def results(report: Report) -> str:
             "seed": report.seed,
             "grader_version": report.grader_version,
             "rubric": report.rubric.model_dump(),
-            "misconceptions": {c.id: c.misconception for c in report.criteria if c.misconception},
+            "misconceptions": {c.id: c.misconception for c in report.criteria if c.misconception and report.hints},
         },
     }
     return json.dumps(document, indent=2, ensure_ascii=False)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from grader.report import Difference
 
 SHADES = 3
-CELL_WIDTH, CELL_HEIGHT, GAP = 84, 44, 4  # pixels
+LEAST_WIDTH, CELL_HEIGHT, GAP = 84, 44, 4  # pixels
+LETTER = 10  # pixels a letter takes
 _CELL = Markup(
     '<g class="{kind}"><rect x="{x}" y="{y}" width="{width}" height="{height}" rx="3"/>'
     '<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="3" fill="url(#{key}-{shade})"/>'
@@ -33,7 +34,7 @@ _PATTERN = Markup(
 def svg(difference: Difference, key: str) -> Markup:
     """The picture; `key` sets its patterns apart from those of others on the page."""
     rows, columns = len(difference.entries), len(difference.entries[0]) if difference.entries else 0
-    width, height = columns * (CELL_WIDTH + GAP) + GAP, rows * (CELL_HEIGHT + GAP) + GAP
+    width, height = columns * (_cell_width(difference) + GAP) + GAP, rows * (CELL_HEIGHT + GAP) + GAP
     patterns = Markup("").join(_PATTERN.format(key=key, shade=n, size=(0, 12, 8, 5)[n]) for n in range(1, SHADES + 1))
     return Markup(
         '<svg class="heatmap" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">'
@@ -56,24 +57,36 @@ def _entries(difference: Difference) -> Iterator[tuple[int, int, float | str, bo
 
 
 def _cell(i: int, j: int, entry: float | str, is_wrong: bool, difference: Difference, key: str) -> Markup:
-    x, y = GAP + j * (CELL_WIDTH + GAP), GAP + i * (CELL_HEIGHT + GAP)
-    text = f"{'✗ ' if is_wrong else ''}{number(entry)}"
-    label = min(CELL_WIDTH - 8, 10 * len(text) + 8)
+    cell = _cell_width(difference)
+    x, y = GAP + j * (cell + GAP), GAP + i * (CELL_HEIGHT + GAP)
+    text = _text(entry, is_wrong)
+    label = LETTER * len(text) + 8
     return _CELL.format(
         kind="wrong" if is_wrong else "right",
         key=key,
         shade=shade(entry, difference, SHADES) if is_wrong else 0,
         x=x,
         y=y,
-        width=CELL_WIDTH,
+        width=cell,
         height=CELL_HEIGHT,
-        label_x=x + (CELL_WIDTH - label) / 2,
+        label_x=x + (cell - label) / 2,
         label_y=y + 11,
         label_width=label,
-        text_x=x + CELL_WIDTH / 2,
+        text_x=x + cell / 2,
         text_y=y + 27,
         text=text,
     )
+
+
+def _cell_width(difference: Difference) -> int:
+    """Every cell is as wide as the longest text needs."""
+    return max(
+        LEAST_WIDTH, *(LETTER * len(_text(entry, is_wrong)) + 20 for _, _, entry, is_wrong in _entries(difference))
+    )
+
+
+def _text(entry: float | str, is_wrong: bool) -> str:
+    return f"{'✗ ' if is_wrong else ''}{number(entry)}"
 
 
 def in_words(difference: Difference) -> str:

@@ -26,7 +26,9 @@ def shade(entry: float | str, difference: Difference, shades: int) -> int:
 
 def number(value: Any) -> str:
     """3 for 3 and 3.0, at most four digits of what is not whole."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and not (value.is_integer() and abs(value) < 10**7):
+        return f"{value:.4g}"
+    return str(int(value)) if isinstance(value, float) else str(value)
 
 
 def row(values: Sequence[Any]) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from grader.report import CriterionReport, Report
 
-MOST_LINES = 40  # of what a file printed: the score must not scroll away
+MOST_LINES, MOST_LETTERS = 40, 4000  # of what a file printed: the score must not scroll away
 
 
 def report(report: Report) -> RenderableType:
@@ -95,9 +95,10 @@ def _what(criterion: CriterionReport) -> Text:
 
 
 def _start_of(text: str) -> str:
-    lines = text.splitlines()
-    left = len(lines) - MOST_LINES
-    return "\n".join(lines[:MOST_LINES]) + (f"\n[{left} more lines; --json has them]" if left > 0 else "")
+    lines = text[:MOST_LETTERS].splitlines()
+    left = len(text.splitlines()) - min(len(lines), MOST_LINES)
+    more = left > 0 or len(text) > MOST_LETTERS
+    return "\n".join(lines[:MOST_LINES]) + (f"\n[{left or 'some'} more lines; --json has them]" if more else "")
 
 
 def _block(title: str, body: str) -> RenderableType:

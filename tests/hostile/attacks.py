@@ -39,7 +39,7 @@ ENDLESS = {
 POINTS = {
     "os_listdir_symlink": 10, "raw_rt_sigqueueinfo": 10, "sigkill_to_self_tgkill_1_1_9": 10, "close_stdout_print": 7,
     "chroot": 7, "prctl_dumpable_pdeathsig": 10, "mprotect_x_on_own_data": 10, "personality_read_implies_exec": 10,
-    "inherited_fds": 10, "ctypes_poke_of_small_ints_and_none_refcount": 7, "wreck_numpy_in_place": 7,
+    "inherited_fds": 10, "wreck_numpy_in_place": 7,
     "object_array_pickle_bomb": 10, "high_resolution_timer_present": 10, "shmget_sysv": 10, "mq_open": 10,
     "splice_vmsplice_sendfile": 10, "write_to_stdin_dev_null_and_ioctl": 10, "mlockall_map_locked": 10,
     "clock_settime": 10, "print_1gb": 7, "thread_forever": 7, "read_secret": 9, "open_socket": 10, "object_dtype": 0,

@@ -47,6 +47,7 @@ _WAYS = (by_matmul, by_broadcast)
 def _a1() -> Iterator[tuple[str, Wrong]]:
     yield "sigma_prime_at_output", diagonal
     yield "constant_derivative", lambda l, net: np.zeros((1, 1))
+    yield "sign", lambda l, net: -np.ones((1, 1))
     yield "value_not_derivative", lambda l, net: net.b[l][None, :]
     yield "value_not_derivative", lambda l, net: net.y[l][None, :]
     yield "wrong_variable", lambda l, net: net.A[l]
@@ -85,7 +86,6 @@ def _b1() -> Iterator[tuple[str, Wrong]]:
     yield "chain_too_long", lambda l, net: net.A[l] * net.y[l - 1]
     yield "loss_gradient_mixed_in", lambda l, net: net.y[l] * net.y[l - 1][None, :]
     yield "loss_gradient_mixed_in", lambda l, net: 2 * net.y[l] * net.y[l - 1][None, :]
-    yield "value_not_derivative", lambda l, net: net.y[l][None, :]
     yield "constant_derivative", lambda l, net: np.zeros_like(net.A[l])
     yield "constant_derivative", lambda l, net: np.ones_like(net.A[l])
     yield "bias_in_derivative", lambda l, net: net.y[l - 1][None, :] + net.b[l]
