@@ -26,7 +26,6 @@ CONSTANT_FACTOR = "constant_factor"
 HARD_CODED = "hard_coded"
 STALE_STATE = "stale_state"
 MUTATES_INPUTS = "mutates_inputs"
-CARRIED_FORWARD = "error_carried_forward"
 
 
 class Diagnosis(NamedTuple):
@@ -42,7 +41,7 @@ class Diagnosis(NamedTuple):
 
 def diagnose(feedback: Feedback, judged: Sequence[Judged], tolerance: float) -> Diagnosis:
     """The mistake that explains all answers to one part."""
-    if any(entry.outcome.mutates_inputs for entry in judged):
+    if _only_writes(judged, tolerance):
         return Diagnosis(MUTATES_INPUTS, by_value=True)
     if not all(entry.outcome.kind in judge.ANSWERED for entry in judged):
         return Diagnosis()
@@ -60,6 +59,18 @@ def diagnose(feedback: Feedback, judged: Sequence[Judged], tolerance: float) -> 
 def answers_only_zeros(judged: Sequence[Judged]) -> bool:
     """Whether a function gave zeros and nothing else: it is not written yet, and nothing is to be read into that."""
     return all(entry.outcome.value is not None and not entry.outcome.value.any() for entry in judged)
+
+
+def _only_writes(judged: Sequence[Judged], tolerance: float) -> bool:
+    """Whether every call that is not right failed for writing into its inputs, and is right on copies of them."""
+    wrong = [entry for entry in judged if entry.verdict.kind != "right"]
+    for _, outcome, reference, _ in wrong:
+        answer: Any = outcome.on_copies
+        if answer is None or not judge.fits(answer.shape, reference.shape):
+            return False
+        if not judge.normwise_error(answer.reshape(reference.shape), reference) <= tolerance:
+            return False
+    return bool(wrong)
 
 
 # By formula.
@@ -129,8 +140,9 @@ def _never_changes(judged: Sequence[Judged]) -> bool:
     values = [entry.outcome.value for entry in judged if entry.outcome.value is not None]
     if len(values) < len(judged) or not all(value.any() and np.isfinite(value).all() for value in values):
         return False
-    answers, shapes = {value.tobytes() for value in values}, {value.shape for value in values}
-    return len(answers) == len(shapes) < len({entry.reference.tobytes() for entry in judged})
+    answers, shapes = {(value.shape, value.tobytes()) for value in values}, {value.shape for value in values}
+    fitting = [entry for entry in judged if _fitted(entry.outcome, entry.reference.shape) is not None]
+    return bool(fitting) and len(answers) == len(shapes) < len({entry.reference.tobytes() for entry in judged})
 
 
 # By the calls in which it shows.

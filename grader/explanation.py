@@ -7,6 +7,7 @@ those that grade. What a mistake is worth is said in `scoring`, and how it is to
 from __future__ import annotations
 
 from functools import cache
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from grader import diagnosis, engine, judge
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     ByPart = Mapping[str, Sequence[Judged]]
 
 PATIENCE = 1.0  # seconds for one call on an example: whose takes longer goes without
+TRIES = 3  # of calls that failed, each the first of a process, before an answer is called stale
 
 
 class Explanation(NamedTuple):
@@ -45,10 +47,13 @@ class Task(NamedTuple):
     def tolerance(self) -> float:
         return float(self.rubric.comparison.relative_tolerance)
 
-    def called(self, calls: Sequence[Call], references: Sequence[Array]) -> list[Judged | None]:
-        """What became of these calls, made once more in a fresh child; None where one was not made."""
+    def called(self, until: float, calls: Sequence[Call], references: Sequence[Array]) -> list[Judged | None]:
+        """What became of these calls, made once more in a fresh child; None where one was not made in time."""
         limits = self.rubric.execution_limits()
-        patience = limits._replace(call_seconds=min(limits.call_seconds, PATIENCE))
+        seconds = (until - monotonic()) / engine.MOST_TIMES  # however often it has to be loaded again
+        if seconds <= 0:
+            return [None] * len(calls)
+        patience = limits._replace(call_seconds=min(limits.call_seconds, PATIENCE), submission_seconds=seconds)
         outcomes = engine.run(self.sandbox, self.submission, calls, self.assignment.SIGNATURE, patience).outcomes
         return [
             Judged(call, outcomes[n], reference, judge.judge(call, outcomes[n], reference, self.tolerance))
@@ -84,19 +89,26 @@ def of_function(judged: ByPart, part: str) -> list[Judged]:
     return [entry for entries in judged.values() for entry in entries if entry.call.part.function == function]
 
 
-def _failed(entries: Sequence[Judged]) -> Judged:
-    return next(entry for entry in entries if entry.verdict.kind != "right")
+def _failed(entries: Sequence[Judged]) -> list[Judged]:
+    """Some calls that failed, to be tried first in a process; none where a call gives now this number, now that."""
+    first: dict[int, Judged] = {}
+    twice = [(first.setdefault(id(entry.call), entry).outcome, entry.outcome) for entry in entries]
+    if any(one.kind == other.kind == "value" and judge.differs(one, other) for one, other in twice):
+        return []
+    wrong = [entry for entry in first.values() if entry.verdict.kind != "right"]
+    return wrong[:: max(1, len(wrong) // TRIES)][:TRIES]
 
 
 def _run_once_more(
-    task: Task, suspected: Mapping[str, Judged], wrong: Sequence[str]
+    task: Task, suspected: Mapping[str, Sequence[Judged]], wrong: Sequence[str]
 ) -> tuple[list[str], dict[str, Judged]]:
-    """Which suspected calls are right when they are the first that a process makes, and the smallest wrong examples.
+    """The parts whose calls are right when they are the first that a process makes, and the smallest wrong examples.
 
-    One exchange for all, as a rule: only where the first call turns out right are the others worth one each,
-    and only who is right on all small examples is asked for larger ones.
+    One exchange for all, as a rule: only where the first call turns out right are others worth one each,
+    and only who is right on all small examples is asked for larger ones. All of it has the time of one submission.
     """
-    first = [(entry.call, entry.reference) for entry in list(suspected.values())[:1]]
+    until = monotonic() + task.rubric.execution_limits().submission_seconds
+    first = [(entry.call, entry.reference) for entries in suspected.values() for entry in entries][:1]
     again: list[str] = []
     shown: dict[str, Judged] = {}
     for batch in _batches(cast("Hashable", task.assignment)):
@@ -105,9 +117,9 @@ def _run_once_more(
         ]
         if not first and not examples:
             break
-        results = task.called(*zip(*first, *examples, strict=True))
+        results = task.called(until, *zip(*first, *examples, strict=True))
         if first and _is_right(results[0]):
-            again = [part for n, part in enumerate(suspected) if not n or _is_right_alone(task, suspected[part])]
+            again = [part for part, entries in suspected.items() if entries and _are_right_alone(task, entries, until)]
         shown |= _smallest([result for result in results[len(first) :] if result])
         first = []
     return again, shown
@@ -119,8 +131,8 @@ def _smallest(results: Sequence[Judged]) -> dict[str, Judged]:
     return {part: example for part, example in found.items() if example}
 
 
-def _is_right_alone(task: Task, entry: Judged) -> bool:
-    return _is_right(task.called([entry.call], [entry.reference])[0])
+def _are_right_alone(task: Task, entries: Sequence[Judged], until: float) -> bool:
+    return all(_is_right(task.called(until, [entry.call], [entry.reference])[0]) for entry in entries)
 
 
 def _is_right(result: Judged | None) -> bool:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from grader import scoring
-from grader.diagnosis import CARRIED_FORWARD, STALE_STATE
+from grader.diagnosis import STALE_STATE
 from grader.explanation import Explanation
-from grader.report import Counterexample, CreditReport, CriterionReport, Difference
+from grader.report import CARRIED_FORWARD, Counterexample, CreditReport, CriterionReport, Difference
 from grader.scoring import Credit
 
 if TYPE_CHECKING:

@@ -95,7 +95,8 @@ def _array(cursor: Cursor) -> Any:
 def _raised(cursor: Cursor, called_as: str) -> Outcome:
     name, message, traceback = (_text(cursor) for _ in range(3))
     name, message = " ".join(name.split()), message.replace("\n", " ")  # one line each: they stand in a table
-    family, misfit, mutates_inputs = cursor.u8(), cursor.u8(), bool(cursor.u8())
+    family, misfit, writes = cursor.u8(), cursor.u8(), cursor.u8()
+    on_copies = _array(cursor) if writes == packing.WRITES_INPUTS_AND_ANSWERS else None
     text = f"{name}: {message}" if message else name
     if family == packing.RAISED_MEMORY:
         return Outcome("memory", f"it needed too much memory ({text})", traceback=traceback or None)
@@ -104,7 +105,13 @@ def _raised(cursor: Cursor, called_as: str) -> Outcome:
     if misfit:
         text += f"; it is called as {called_as}: write its first line so"
     text += next((advice for sign, advice in _ADVICE if sign in text), "")
-    return Outcome("raised", text, traceback=traceback or None, mutates_inputs=mutates_inputs)
+    return Outcome(
+        "raised",
+        text,
+        traceback=traceback or None,
+        mutates_inputs=writes != packing.WRITES_NOTHING,
+        on_copies=on_copies,
+    )
 
 
 def _absence(found: str, function: str, names: tuple[str, ...]) -> str:

@@ -20,6 +20,9 @@ def _as_float(value: Decimal) -> float:
 
 Points = Annotated[Decimal, PlainSerializer(_as_float, when_used="json")]
 Audience = Literal["instructor", "student"]
+CARRIED_FORWARD = (
+    "error_carried_forward"  # the credit's slug where a part only follows from the student's other answers
+)
 
 
 class _Record(BaseModel):
@@ -154,7 +157,7 @@ class Report(_Record):
         visible = tuple(criterion for criterion in self.criteria if criterion.visible)
         return self.model_copy(
             update={
-                "criteria": visible if self.hints else tuple(map(_without_hints, visible)),
+                "criteria": tuple(_shown(criterion, hints=self.hints, all_visible=not hidden) for criterion in visible),
                 "points": sum((criterion.points for criterion in visible), Decimal(0)),
                 "max_points": sum((criterion.max_points for criterion in visible), Decimal(0)),
                 "audience": audience,
@@ -164,9 +167,18 @@ class Report(_Record):
         )
 
 
-def _without_hints(criterion: CriterionReport) -> CriterionReport:
-    """What a criterion says to who may not be told which mistake it was: the name stands in the credit, too."""
+def _shown(criterion: CriterionReport, *, hints: bool, all_visible: bool) -> CriterionReport:
+    """A criterion without the hints that are withheld, or with nothing that tells of a hidden one."""
+    if not hints:
+        withheld = {"misconception": None, "question": None, "step": None, **_without_name(criterion)}
+        return criterion.model_copy(update=withheld)
+    if not all_visible and criterion.credit and criterion.credit.slug == CARRIED_FORWARD:
+        return criterion.model_copy(update=_without_name(criterion))  # what it rests on may be hidden
+    return criterion
+
+
+def _without_name(criterion: CriterionReport) -> dict[str, Any]:
+    """Credit and reason without the mistake that earned it."""
+    reason, less, lateness = criterion.reason.partition("; less ")
     credit = criterion.credit and criterion.credit.model_copy(update={"slug": "partial"})
-    reason = criterion.reason.split(":")[0]
-    withheld = {"misconception": None, "question": None, "step": None, "credit": credit, "reason": reason}
-    return criterion.model_copy(update=withheld)
+    return {"credit": credit, "reason": reason.partition(":")[0] + less + lateness}

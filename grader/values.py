@@ -91,7 +91,8 @@ class Outcome(NamedTuple):
 
     `value` is None where nothing numeric came back, or where it was too large to be an answer
     (then only `shape` is known). `visited` holds the points at which each callable argument was
-    called, by its position; `mutates_inputs` tells that it failed because it writes into its inputs.
+    called, by its position; `mutates_inputs` tells that it failed because it writes into its inputs, and
+    `on_copies` what it answered when it was given copies.
     """
 
     kind: OutcomeKind
@@ -101,6 +102,7 @@ class Outcome(NamedTuple):
     traceback: str | None = None
     visited: Mapping[int, NDArray[np.complex128]] = MappingProxyType({})
     mutates_inputs: bool = False
+    on_copies: NDArray[np.float64] | NDArray[np.complex128] | None = None
 
 
 class Verdict(NamedTuple):

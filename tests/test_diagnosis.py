@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+import numpy as np
 import pytest
+
+from grader import diagnosis
+from grader.values import Judged, Outcome, Verdict
 
 RIGHT = """
 import numpy as np
@@ -69,6 +75,17 @@ MISTAKES = [
     ("a4", "bias_in_derivative", DYPREV + "    return A[l] if l == L else (s(l) * b[l])[:, None] * A[l]"),
     ("a4", "constant_factor", DYPREV + "    return A[l] if l == L else s(l)[:, None] * A[l] / len(y[l - 1])"),
     ("b1", "off_by_one_layer", chain(result="np.outer(delta, y[0])")),
+    ("b1", "off_by_one_layer", chain(result="y[l][None, :] if l == L else np.outer(delta, y[l - 1])")),
+    ("b1", "constant_derivative", chain(result="1.0 if l == L else np.outer(delta, y[l - 1])")),
+    ("b1", "constant_factor", chain(result="np.outer(delta, y[l - 1]) / (len(y[l - 1]) if l == L else 1)")),
+    ("a2", "bias_in_derivative", DYPREV + "    return A[l] * b[l] if l == L else s(l)[:, None] * A[l]"),
+    ("a4", "value_not_derivative", DYPREV + "    return A[l] if l == L else z(l, A, b, y)"),
+    ("a4", "order_swapped", DYPREV + "    return A[l] if l == L else A[l] @ s(l)"),
+    ("a4", "hard_coded", DYPREV + "    return A[l] if l == L else np.full(A[l].shape, 0.37)"),
+    ("a4", "output_layer_misidentified", DYPREV + "    return A[l] if l >= L - 1 else s(l)[:, None] * A[l]"),
+    ("b2", "value_not_derivative", chain(result="y[l] if l < L else y[l - 1]")),
+    ("b2", "constant_factor", chain(result="np.outer(delta, y[l - 1]) / (L if l < L else 1)")),
+    ("a3", "mutates_inputs", DB + "    if l == L: return 1\n    y[l][:] = s(l)\n    return np.diag(y[l])"),
     ("b1", "loss_gradient_mixed_in", chain(result="y[L] * np.outer(delta, y[l - 1])")),
     ("b1", "sign", chain(result="-np.outer(delta, y[l - 1])")),
     ("b2", "sign", chain(result="np.outer(delta, y[l - 1]) * (1 if l == L else -1)")),
@@ -94,7 +111,7 @@ MISTAKES = [
     ("b2", "pre_activation_not_activation",
      chain(result="np.outer(delta, y[0] if l == 1 else z(l - 1, A, b, y) if l < L else y[l - 1])")),
     ("b2", "boundary_layer", chain(result="np.outer(delta, y[l - 1] if l > 1 else np.ones(len(y[0])))")),
-    ("b2", "hard_coded_depth", chain(result="np.outer(delta, y[l - 1]) * (L < 3 or l == L)")),
+    ("b2", "hard_coded_depth", chain(result="np.outer(delta, y[l - 1]) * (L < 4 or l == L)")),
     ("b2", "squeeze_width1", DA + """
     g = A[L].squeeze()
     for k in range(L - 1, l, -1): g = (g @ (s(k)[:, None] * A[k])).squeeze()
@@ -112,3 +129,54 @@ def test_a_mistake_is_named(part, name, function, grade):
     criterion = named(grade(f"{RIGHT}\n{function}\n"), part)
     assert criterion.verdict != "right"
     assert criterion.misconception == name
+
+
+# What is wrong without being one of these.
+UNNAMED = {
+    "writes into its inputs and knows nothing": DB + "    b[l][0] = 0",
+    "writes and is wrong besides": DB + "    b[l][0] = 0\n    return np.ones(len(b[l]))",
+    "random": DB + "    return np.random.randn(len(b[l]), len(b[l]))",
+    "random signs": DB + "    return np.diag(s(l)) * np.random.choice([-1, 1])",
+    "right at first and random later": "c = []\n" + DB + "    c.append(0)\n    return np.diag(s(l)) if len(c) == 1 else np.random.randn(len(b[l]), len(b[l]))",
+    "not a number": DB + "    return np.full((len(b[l]),) * 2, np.nan)",
+    "nothing but zeros": DB + "    return np.zeros((len(b[l]),) * 2)",
+    "not written": DB + "    raise NotImplementedError",
+    "written for L = 2 only": DB + "    return np.eye(1) if l == L else np.diag(s(l)) if L == 2 else np.zeros((len(b[l]),) * 2)",
+    "another size altogether": DB + "    return np.ones((7, 7))",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("function", UNNAMED.values(), ids=UNNAMED)
+def test_what_is_none_of_these_gets_no_name_and_no_credit(function, grade):
+    criterion = named(grade(f"{RIGHT}\n{function}\n"), "a3")
+    assert criterion.verdict != "right"
+    assert (criterion.misconception, criterion.credit, criterion.points) == (None, None, 0)
+
+
+def test_two_names_are_none(backprop, grade):
+    """For one-unit layers of slope one, say, all would be alike: a name is given only where no other fits."""
+    calls = [call for call in backprop.draw(1) if call.part.id == "a1"]
+    answers = [Outcome("value", value=np.zeros((1, 1)), shape=(1, 1)) for _ in calls]
+    judged = [
+        Judged(call, answer, np.ones((1, 1)), Verdict("wrong", "")) for call, answer in zip(calls, answers, strict=True)
+    ]
+
+    class Ambiguous:
+        MISCONCEPTIONS: ClassVar = {"one": None, "other": None}
+        HINTS: ClassVar = {}
+
+        @staticmethod
+        def wrong_answers(part):
+            return [(name, lambda call: np.zeros((1, 1))) for name in Ambiguous.MISCONCEPTIONS]
+
+        @staticmethod
+        def patterns(call):
+            return []
+
+        @staticmethod
+        def suspects(call, visited):
+            return set()
+
+    assert diagnosis.diagnose(Ambiguous, judged, 1e-5).mistake is None
+    del Ambiguous.MISCONCEPTIONS["other"]
+    assert diagnosis.diagnose(Ambiguous, judged, 1e-5).mistake == "one"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from grader.rubric import Feedback, PartialCredit, Rubric
+from grader.rubric import Feedback, Late, PartialCredit, Rubric
 
 
 def changed(rubric, **tables):
@@ -164,6 +165,48 @@ def test_without_hints_a_student_sees_no_name_and_an_instructor_does(grade, defa
     assert "What went into" not in seen
     assert "S2" not in seen
     assert criterion(report.seen_by("student"), "a3").points == criterion(report, "a3").points
+
+
+def test_what_rests_on_a_hidden_part_does_not_tell_of_it(grade, default_rubric):
+    criteria = tuple(c.model_copy(update={"visible": c.id not in ("a3", "a4")}) for c in default_rubric.criteria)
+    report = grade(WRONG, rubric=changed(default_rubric, criteria=criteria))
+    assert criterion(report, "b2").credit.slug == "error_carried_forward"
+    seen = criterion(report.seen_by("student"), "b2")
+    assert (seen.credit.slug, seen.reason, seen.points) == ("partial", "75% in spite of the mistake", Decimal("2.25"))
+
+
+def test_a_reason_without_its_name_keeps_what_lateness_costs(grade, default_rubric):
+    now = datetime.now(UTC)
+    late = Late(deadline=now - timedelta(hours=3), percent_per_day=Decimal(20))
+    report = grade(WRONG, rubric=with_feedback(changed(default_rubric, late=late), hints=False), submitted=now)
+    assert (
+        criterion(report, "a3").reason
+        == "40% in spite of the mistake: sigma_prime_at_activation; less 20% for being late"
+    )
+    assert criterion(report.seen_by("student"), "a3").reason == "40% in spite of the mistake; less 20% for being late"
+
+
+def test_one_number_throughout_is_not_carried_forward(grade):
+    """The product of the student's own answers may be that number by construction; it is nothing they worked out."""
+    ones = """
+import numpy as np
+def dy_db(l, A, b, y, s, d): return np.eye(1) if l == len(A) - 1 else np.tile(d(A[l] @ y[l-1] + b[l])[:, None], len(b[l]))
+def dy_dyprev(l, A, b, y, s, d): return A[l] if l == len(A) - 1 else A[l]
+def dyL_dA(l, A, b, y, s, d): return np.ones(A[l].shape)
+"""
+    assert criterion(grade(ones), "b2").credit is None
+
+
+def test_explaining_takes_no_longer_than_a_submission_may(grade, default_rubric):
+    """Slow on every example and only there: what it is graded on is quick."""
+    slow = WRONG.replace(
+        "def z(", "import time\ndef pause(sigma):\n    if abs(sigma(3.0) - 9) < 1e-9: time.sleep(0.9)\ndef z("
+    )
+    slow = slow.replace("    return np.eye(1) if l", "    pause(sigma)\n    return np.eye(1) if l")
+    limits = default_rubric.limits.model_copy(update={"submission_seconds": Decimal("1.5")})
+    report = grade(slow, rubric=changed(default_rubric, limits=limits))
+    assert criterion(report, "a3").misconception == "sigma_prime_at_activation"
+    assert criterion(report, "a3").counterexample is None  # its time was up
 
 
 def test_a_stale_answer_is_known_by_a_fresh_process(grade):

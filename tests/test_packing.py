@@ -68,3 +68,10 @@ def test_trailing_bytes_are_refused():
     cursor.u32()
     with pytest.raises(Malformed, match="1 bytes too many"):
         cursor.end()
+
+
+def test_several_numbers_at_once():
+    cursor = packing.Cursor(packing.u32(3) + packing.u32(2**32 - 1))
+    assert cursor.u32s(2) == (3, 2**32 - 1)
+    with pytest.raises(packing.Malformed, match="4 bytes asked for, 0 left"):
+        cursor.u32s(1)

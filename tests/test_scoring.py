@@ -51,6 +51,16 @@ def test_partial_credit_is_the_misconceptions_unless_overridden_or_off(rubric):
     assert points(off, 3, "wrong", credit=credit) == 0
 
 
+def test_of_several_credits_the_largest_counts_as_the_rubric_has_it(rubric):
+    small, large = Credit("sign", Decimal("0.2")), Credit("inverse", Decimal("0.6"))
+    assert scoring.best([small, large], rubric) == large
+    turned = with_tables(rubric, partial_credit=PartialCredit(overrides={"sign": Decimal("0.9")}))
+    assert scoring.best([small, large], turned) == Credit("sign", Decimal("0.9"))
+    assert scoring.best([], rubric) is None
+    assert scoring.best([Credit("sign", Decimal(0))], rubric) is None
+    assert scoring.best([large], with_tables(rubric, partial_credit=PartialCredit(enabled=False))) is None
+
+
 def test_half_a_hundredth_goes_up(rubric):
     late = Lateness(1, Decimal(50))
     assert points(rubric, "0.05", "right", lateness=late) == Decimal("0.03")

@@ -21,7 +21,7 @@ def shade(entry: float | str, difference: Difference, shades: int) -> int:
     sizes = [abs(e) for row in difference.entries for e in row if not isinstance(e, str)]
     if isinstance(entry, str) or not max(sizes, default=0):
         return shades
-    return max(1, round(shades * abs(entry) / max(sizes)))
+    return max(1, round(shades * (abs(entry) / max(sizes))))
 
 
 def number(value: Any) -> str:

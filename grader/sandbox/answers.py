@@ -61,8 +61,11 @@ def type_name(value: Any) -> str:
     return str(type(value).__name__)[:LONGEST_NAME]
 
 
-def raised(error: BaseException, name: str, writes_inputs: bool = False) -> bytes:
-    """Type, message, traceback, family, and two signs: a call that did not fit, a write into an input."""
+def raised(error: BaseException, name: str, on_copies: bytes | None = None) -> bytes:
+    """Type, message, traceback, family, a sign of a call that did not fit, and what copies of its inputs gave.
+
+    `on_copies` is None where the call did not fail for writing into its inputs.
+    """
     try:
         message = str(error)[:LONGEST_TEXT]
         trace = traceback.TracebackException.from_exception(error)
@@ -72,7 +75,8 @@ def raised(error: BaseException, name: str, writes_inputs: bool = False) -> byte
         message, frames, told = "(its message could not be printed)", 1, ""
     misfit = frames == 0 and isinstance(error, TypeError) and "argument" in message
     texts = b"".join(map(packing.text, (type_name(error), message, told)))
-    return texts + bytes([_family(error), misfit, writes_inputs])
+    writes = packing.WRITES_NOTHING if on_copies is None else packing.WRITES_INPUTS + bool(on_copies)
+    return texts + bytes([_family(error), misfit, writes]) + (on_copies or b"")
 
 
 def _family(error: BaseException) -> int:

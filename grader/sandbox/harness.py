@@ -131,18 +131,22 @@ def _call(function: Any, arguments: list[Callable[[], Any]], name: str) -> tuple
                 values[position] = _recorded(recorders[position])
         kind, payload = answers.numeric(function(*values))
     except BaseException as error:
-        return Kind.RAISED, answers.raised(error, name, _writes_inputs(error, function, arguments))
+        return Kind.RAISED, answers.raised(error, name, _on_copies(error, function, arguments))
     return kind, payload + _visits(recorders) if kind is Kind.VALUE else payload
 
 
-def _writes_inputs(error: BaseException, function: Any, arguments: list[Callable[[], Any]]) -> bool:
-    """Whether a call failed on a read-only array that was its input: given a copy, does it change it?"""
+def _on_copies(error: BaseException, function: Any, arguments: list[Callable[[], Any]]) -> bytes | None:
+    """What a call that failed on a read-only input gives for copies of its inputs, where it does write into them.
+
+    None where that was not its mistake; nothing where it gives no numbers then either.
+    """
     if not isinstance(error, ValueError) or not any("read-only" in str(told) for told in error.args):
-        return False
-    given = [_writable(make()) for make in arguments]
+        return None
+    given, packed = [_writable(make()) for make in arguments], b""
     with suppress(BaseException), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        function(*given)
-    return any(_changed(value, make()) for value, make in zip(given, arguments, strict=True))
+        kind, payload = answers.numeric(function(*given))
+        packed = payload if kind is Kind.VALUE else b""
+    return packed if any(_changed(value, make()) for value, make in zip(given, arguments, strict=True)) else None
 
 
 def _writable(value: Any) -> Any:

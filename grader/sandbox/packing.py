@@ -17,6 +17,7 @@ MOST_DIMENSIONS = 64  # numpy's own limit
 LARGEST_ANSWER_BYTES = 64 * 2**10  # no homework asks for a larger array; beyond it the shape says enough
 LONGEST_TEXT = 8 * 2**10  # of a message, a traceback, a list of names
 RAISED_OTHER, RAISED_MEMORY, RAISED_EXIT = range(3)  # families of exceptions
+WRITES_NOTHING, WRITES_INPUTS, WRITES_INPUTS_AND_ANSWERS = range(3)  # and is the answer behind
 _ITEM_BYTES = (8, 16)
 _U32 = struct.Struct("<I")
 _F64 = struct.Struct("<d")

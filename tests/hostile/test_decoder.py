@@ -32,6 +32,7 @@ payloads = st.one_of(
     arrays,
     st.tuples(honest_arrays, visits).map(b"".join),
     st.tuples(texts, texts, texts, st.binary(min_size=3, max_size=3)).map(b"".join),
+    st.tuples(texts, texts, texts, st.just(b"\0\0\2"), arrays).map(b"".join),
     st.tuples(texts, st.just(b"\1"), shapes.map(packing.dimensions)).map(b"".join),
 )
 streams = st.lists(st.tuples(st.sampled_from(sorted(Kind)), payloads, st.integers(0, 2**64 - 1)), max_size=4).map(

@@ -88,5 +88,6 @@ CATALOGUE: Mapping[str, Misconception] = {
 # Not mistakes with a name, but where one shows: worth a question and no credit.
 HINTS: Mapping[str, Misconception] = {
     "right_in_last_hidden_layer": _known("0", "S13", "Right for l = L - 1: what comes between lower layers and y_L?"),
+    "right_for_smallest_depth": _known("0", "S13", "Right for the fewest layers: what is new with one more?"),
     "right_for_one_unit": _known("0", "S5", "Right for layers of one unit: what is new with two?"),
 }

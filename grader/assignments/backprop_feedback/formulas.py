@@ -15,6 +15,7 @@ import numpy as np
 from grader.assignments.backprop_feedback.pieces import (
     SLOPES,
     SLOPES_OF_ANOTHER_LAYER,
+    VALUES,
     between,
     by_broadcast,
     by_matmul,
@@ -65,10 +66,12 @@ def _a2() -> Iterator[tuple[str, Wrong]]:
     yield "value_not_derivative", lambda l, net: net.y[l][None, :]
     yield "value_not_derivative", lambda l, net: fitted(l, net)[None, :]
     yield "bias_in_derivative", lambda l, net: net.A[l] + net.b[l]
+    yield "bias_in_derivative", lambda l, net: net.A[l] * net.b[l]
+    yield "constant_factor", lambda l, net: net.A[l] / net.A[l].size
     yield "constant_derivative", lambda l, net: np.zeros_like(net.A[l])
     yield "constant_derivative", lambda l, net: np.ones_like(net.A[l])
     yield "wrong_variable", lambda l, net: net.y[l - 1][None, :]
-    yield "wrong_variable", lambda l, net: np.ones((1, 1))
+    yield "constant_derivative", lambda l, net: np.ones((1, 1))
     yield "sign", lambda l, net: np.abs(net.A[l])
     yield "sign", lambda l, net: -net.A[l]
 
@@ -77,7 +80,7 @@ def _b1() -> Iterator[tuple[str, Wrong]]:
     yield "sigma_prime_at_output", lambda l, net: slope(l, net) * net.y[l - 1][None, :]
     yield "gradient_layout", lambda l, net: net.y[l - 1][:, None]
     yield "wrong_variable", lambda l, net: net.A[l]
-    yield "wrong_variable", lambda l, net: np.ones((1, 1))
+    yield "constant_derivative", lambda l, net: np.ones((1, 1))
     yield "pre_activation_not_activation", lambda l, net: (net.A[l - 1] @ net.y[l - 2] + net.b[l - 1])[None, :]
     yield "pre_activation_not_activation", lambda l, net: net.z(l - 1)[None, :] if l > 1 else net.y[0][None, :]
     yield from (("off_by_one_layer", partial(_row_of, offset)) for offset in (0, -2))
@@ -89,6 +92,9 @@ def _b1() -> Iterator[tuple[str, Wrong]]:
     yield "constant_derivative", lambda l, net: np.zeros_like(net.A[l])
     yield "constant_derivative", lambda l, net: np.ones_like(net.A[l])
     yield "bias_in_derivative", lambda l, net: net.y[l - 1][None, :] + net.b[l]
+    yield "bias_in_derivative", lambda l, net: net.y[l - 1][None, :] * net.b[l]
+    yield "constant_factor", lambda l, net: net.y[l - 1][None, :] / len(net.y[l - 1])
+    yield "value_not_derivative", lambda l, net: fitted(l, net)[None, :]
     yield "sign", lambda l, net: -net.y[l - 1][None, :]
     yield "sign", lambda l, net: np.abs(net.y[l - 1])[None, :]
 
@@ -121,6 +127,9 @@ def _a3() -> Iterator[tuple[str, Wrong]]:
     yield "value_not_derivative", lambda l, net: net.z(l)
     yield "value_not_derivative", lambda l, net: net.y[l]
     yield "sigma_prime_of_matrix", lambda l, net: net.dsigma(net.A[l])
+    yield "bias_in_derivative", lambda l, net: diagonal(l, net) + net.b[l]
+    yield "output_layer_misidentified", lambda l, net: np.eye(1) if l == net.L - 1 else diagonal(l, net)
+    yield "output_layer_misidentified", lambda l, net: np.eye(len(net.b[l])) if l == net.L - 1 else diagonal(l, net)
     yield "output_layer_misidentified", lambda l, net: np.eye(1) if len(net.b[l]) == 1 else diagonal(l, net)
 
 
@@ -142,6 +151,10 @@ def _a4() -> Iterator[tuple[str, Wrong]]:
     yield "sigma_prime_of_matrix", lambda l, net: net.dsigma(net.A[l]) * net.A[l]
     yield "sigma_prime_of_matrix", lambda l, net: net.dsigma(net.A[l])
     yield "bias_in_derivative", lambda l, net: jacobian(l, net) + net.b[l][:, None]
+    yield from (("value_not_derivative", value) for value in VALUES)
+    yield "bias_in_derivative", lambda l, net: slope(l, net)[:, None] * (net.A[l] + net.b[l][:, None])
+    yield "order_swapped", lambda l, net: net.A[l] @ slope(l, net)
+    yield "output_layer_misidentified", lambda l, net: net.A[l] if l == net.L - 1 else jacobian(l, net)
     yield "value_not_derivative", lambda l, net: net.A[l] * net.y[l - 1]
     yield "value_not_derivative", lambda l, net: jacobian(l, net) * net.y[l - 1]
     yield "off_by_one_layer", lambda l, net: diagonal(l, net) @ net.A[l + 1]
@@ -171,6 +184,7 @@ def _b2() -> Iterator[tuple[str, Wrong]]:
     for slug, layers in _RANGES:
         for times in _WAYS:
             yield slug, partial(_wrong_range, layers, times)
+    yield from (("value_not_derivative", value) for value in VALUES)
     yield from _B2
 
 
@@ -275,6 +289,10 @@ _B2: tuple[tuple[str, Wrong], ...] = (
     ("loss_gradient_mixed_in", lambda l, net: net.y[net.L] * weights(l, net)),
     ("loss_gradient_mixed_in", lambda l, net: 2 * net.y[net.L] * weights(l, net)),
     ("bias_in_derivative", lambda l, net: weights(l, net) + net.b[l][:, None]),
+    ("constant_factor", lambda l, net: weights(l, net) / net.L),
+    ("constant_factor", lambda l, net: weights(l, net) / len(net.y[0])),
+    ("constant_factor", lambda l, net: weights(l, net) / net.A[l].size),
+    ("output_layer_misidentified", lambda l, net: net.y[l - 1][None, :] if l == net.L - 1 else weights(l, net)),
     ("sign", lambda l, net: np.abs(weights(l, net))),
     ("output_layer_misidentified", partial(_by_width, jacobian)),
     ("output_layer_misidentified", partial(_by_width, _told_by_width)),

@@ -96,6 +96,7 @@ SLOPES: tuple[tuple[str, Slope], ...] = (
     ("assumes_relu", lambda l, net: 1.0 * (net.z(l) > 0)),
     ("assumes_relu", lambda l, net: 1.0 * (net.y[l] > 0)),
     ("only_positive_preactivations", lambda l, net: slope(l, net) * (net.z(l) > 0)),
+    ("only_positive_preactivations", lambda l, net: slope(l, net) * (net.y[l] > 0)),
     ("only_positive_preactivations", lambda l, net: net.dsigma(np.maximum(net.z(l), 0))),
     ("transpose_in_preactivation", lambda l, net: net.dsigma(net.A[l].T @ net.y[l - 1] + net.b[l])),
     ("bias_in_derivative", lambda l, net: slope(l, net) * net.b[l]),
@@ -120,4 +121,12 @@ SLOPES_OF_ANOTHER_LAYER: tuple[Slope, ...] = (
     lambda l, net: net.dsigma(net.A[l] @ net.y[l - 1] + net.b[l + 1]),
     lambda l, net: net.dsigma(net.A[l] @ net.y[l - 2] + net.b[l]),
     lambda l, net: net.dsigma(net.A[l - 1] @ net.y[l - 1] + net.b[l]),
+)
+
+# The quantity itself instead of how it changes.
+VALUES: tuple[Wrong, ...] = (
+    fitted,
+    lambda l, net: net.z(l),
+    lambda l, net: net.y[l],
+    lambda l, net: net.b[l],
 )

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 def patterns(l: int, widths: Sequence[int]) -> Iterator[tuple[str, str, bool]]:
     """By the name of a mistake and its reading, whether it shows in this layer of this network."""
     L, before, here = len(widths) - 1, widths[l - 1], widths[l]
-    yield from (("hard_coded_depth", f"only for L = {depth}", depth != L) for depth in range(1, 6))
-    yield from (("hard_coded_depth", f"up to L = {depth}", depth < L) for depth in range(2, 5))
+    yield from (("hard_coded_depth", f"only for L = {depth}", depth != L) for depth in range(3, 6))
+    yield from (("hard_coded_depth", f"up to L = {depth}", depth < L) for depth in range(3, 5))
+    yield from (("right_for_smallest_depth", f"up to L = {depth}", depth < L) for depth in range(1, 3))
     yield from (("hard_coded_width", f"only after {width}", width != before) for width in range(2, 5))
     yield from _output_patterns(L) if l == L else _hidden_patterns(l, L, before, here, widths)
 
@@ -35,6 +36,7 @@ def _hidden_patterns(l: int, L: int, before: int, here: int, widths: Sequence[in
     yield "boundary_layer", "", l == 1
     yield "right_in_last_hidden_layer", "", l < L - 1
     yield "right_for_one_unit", "", here != 1
+    yield "right_for_smallest_depth", "only for L = 2", L != 2
     yield from (("hard_coded_depth", f"layer {k} taken for the last", l == k) for k in range(2, 5))
     yield from (("hard_coded_depth", f"layer {k} in the chain taken for the last", l <= k < L) for k in range(2, 5))
     yield from (("hard_coded_depth", f"a chain of {n}", L - l > n) for n in range(2, 4))
