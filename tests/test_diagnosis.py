@@ -110,6 +110,16 @@ MISTAKES = [
     ("b2", "output_formula_in_hidden", DA + "    return np.repeat(y[l - 1][None, :], len(b[l]), axis=0)"),
     ("b2", "pre_activation_not_activation",
      chain(result="np.outer(delta, y[0] if l == 1 else z(l - 1, A, b, y) if l < L else y[l - 1])")),
+    ("a3", "sum_not_diag", DB + "    return np.eye(1) if l == L else np.eye(len(b[l])) * np.mean(s(l))"),
+    ("a3", "bias_dropped", DB + """
+    h = y[0]
+    for k in range(1, l): h = sigma(A[k] @ h)
+    return np.eye(1) if l == L else np.diag(dsigma(A[l] @ h))"""),
+    ("b2", "sum_not_diag", chain(result="np.outer(delta, y[l - 1]) if l == L else np.outer(s(l) * (delta / s(l)).sum(), y[l - 1])")),
+    ("b2", "sigma_prime_of_matrix", DA + """
+    g = np.eye(1) if l == L else A[L]
+    for k in range(L - 1, l, -1): g = g @ (dsigma(A[k]) * A[k])
+    return np.outer(g[0] * (s(l) if l < L else 1), y[l - 1])"""),
     ("b2", "boundary_layer", chain(result="np.outer(delta, y[l - 1] if l > 1 else np.ones(len(y[0])))")),
     ("b2", "hard_coded_depth", chain(result="np.outer(delta, y[l - 1]) * (L < 4 or l == L)")),
     ("b2", "squeeze_width1", DA + """

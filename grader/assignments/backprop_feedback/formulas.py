@@ -120,7 +120,6 @@ def _a3() -> Iterator[tuple[str, Wrong]]:
     yield "full_not_diagonal", lambda l, net: np.tile(slope(l, net), (len(net.b[l]), 1))
     yield "full_not_diagonal", lambda l, net: np.outer(slope(l, net), slope(l, net))
     yield "full_not_diagonal", lambda l, net: np.ones((len(net.b[l]),) * 2)
-    yield "sum_not_diag", lambda l, net: slope(l, net).sum() * np.eye(len(net.b[l]))
     yield "wrong_variable", jacobian
     yield "wrong_variable", lambda l, net: net.A[l]
     yield "wrong_variable", lambda l, net: np.outer(slope(l, net), net.y[l - 1])
@@ -144,7 +143,6 @@ def _a4() -> Iterator[tuple[str, Wrong]]:
     yield "hadamard_columns", lambda l, net: slope(l, net) * net.A[l]
     yield "vector_not_diagonal", lambda l, net: slope(l, net) @ net.A[l]
     yield "vector_not_diagonal", lambda l, net: slope(l, net)[None, :] @ net.A[l]
-    yield "sum_not_diag", lambda l, net: slope(l, net).sum() * net.A[l]
     yield "A_missing", diagonal
     yield "A_missing", slope
     yield "wrong_variable", lambda l, net: np.outer(slope(l, net), net.y[l - 1])
@@ -201,7 +199,7 @@ _CHAINS: tuple[tuple[str, Wrong], ...] = (
     ("gradient_layout", lambda k, net: jacobian(k, net).T),
     ("order_swapped", lambda k, net: net.A[k] @ diagonal(k, net)),
     ("hadamard_columns", lambda k, net: slope(k, net) * net.A[k]),
-    ("sum_not_diag", lambda k, net: slope(k, net).sum() * net.A[k]),
+    ("sigma_prime_of_matrix", lambda k, net: net.dsigma(net.A[k]) * net.A[k]),
     ("A_missing", diagonal),
     ("output_layer_misidentified", _told_by_width),
 )
@@ -225,6 +223,10 @@ def _reversed_product(l: int, net: Network) -> Any:
     for k in range(l + 1, net.L):
         product = product @ jacobian(k, net)
     return weights(l, net, g=net.A[net.L] @ product)
+
+
+def _without_output(l: int, net: Network) -> Any:
+    return weights(l, net, g=chain(net, between(l, net), output=np.ones_like(net.A[net.L])))
 
 
 def _hadamard(of_layer: Wrong, l: int, net: Network) -> Any:
@@ -264,7 +266,8 @@ _B2: tuple[tuple[str, Wrong], ...] = (
     ("hadamard_columns", partial(_hadamard, lambda k, net: slope(k, net) * net.A[k])),
     ("sum_not_diag", lambda l, net: np.tile((slope(l, net) @ _gradient(l, net)) * net.y[l - 1], (len(net.b[l]), 1))),
     ("sum_not_diag", lambda l, net: (slope(l, net) @ _gradient(l, net)) * net.y[l - 1][None, :]),
-    ("sum_not_diag", lambda l, net: slope(l, net).sum() * np.outer(_gradient(l, net), net.y[l - 1])),
+    ("sum_not_diag", lambda l, net: np.outer(slope(l, net) * _gradient(l, net).sum(), net.y[l - 1])),
+    ("chain_too_short", _without_output),
     ("chain_factor_missing", lambda l, net: np.outer(slope(l, net), net.y[l - 1])),
     ("chain_reversed", _reversed_product),
     ("off_by_one_layer", partial(_input, offset=0)),

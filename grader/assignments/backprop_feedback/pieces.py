@@ -69,6 +69,14 @@ def fitted(l: int, net: Network) -> Any:
     return net.A[l] @ net.y[l - 1]
 
 
+def _without_biases(l: int, net: Network) -> Any:
+    """The pre-activation of a forward pass that knows none."""
+    z = net.A[1] @ net.y[0]
+    for k in range(2, l + 1):
+        z = net.A[k] @ net.sigma(z)
+    return z
+
+
 def _logistic(z: Any) -> Any:
     return 1 / (1 + np.exp(-z))
 
@@ -78,6 +86,9 @@ SLOPES: tuple[tuple[str, Slope], ...] = (
     ("sigma_instead_of_sigma_prime", lambda l, net: net.sigma(net.y[l])),
     ("sigma_prime_at_activation", lambda l, net: net.dsigma(net.y[l])),
     ("bias_dropped", lambda l, net: net.dsigma(fitted(l, net))),
+    ("bias_dropped", lambda l, net: net.dsigma(_without_biases(l, net))),
+    ("sum_not_diag", lambda l, net: np.full(len(net.b[l]), slope(l, net).sum())),
+    ("sum_not_diag", lambda l, net: np.full(len(net.b[l]), slope(l, net).mean())),
     ("sigma_prime_missing", lambda l, net: np.ones(len(net.b[l]))),
     ("sigma_prime_twice", lambda l, net: slope(l, net) ** 2),
     ("sigma_prime_twice", lambda l, net: net.dsigma(slope(l, net))),
@@ -113,6 +124,7 @@ SLOPES: tuple[tuple[str, Slope], ...] = (
 SLOPES_OF_ANOTHER_LAYER: tuple[Slope, ...] = (
     lambda l, net: net.dsigma(net.A[l - 1] @ net.y[l - 2] + net.b[l - 1]),
     lambda l, net: slope(l - 1, net) if l > 1 else slope(l, net),
+    lambda l, net: slope(l - 1, net) if l > 1 else net.dsigma(net.y[0]),
     lambda l, net: net.dsigma(net.A[l + 1] @ net.y[l] + net.b[l + 1]),
     lambda l, net: net.dsigma(net.y[l - 1]),
     lambda l, net: net.dsigma(net.A[l] @ net.y[l] + net.b[l]),
