@@ -168,7 +168,9 @@ def used_finite_differences(answered: Sequence[Judged]) -> bool:
     also tell of honest work in single precision, or miss a map that is linear.
     """
     low, high = FINITE_DIFFERENCE_ERRORS
-    if not any(low < np.median(errors) < high for errors in _errors_by_part(answered)):
+    with np.errstate(over="ignore"):
+        medians = [np.median(errors) for errors in _errors_by_part(answered)]
+    if not any(low < error < high for error in medians):
         return False
     counts = [
         steps(points, entry.call.sites)

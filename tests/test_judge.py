@@ -295,6 +295,10 @@ def test_differences_show_by_their_error_and_by_where_they_call():
     )
 
 
+def test_errors_of_any_size_are_no_matter():
+    assert not judge.used_finite_differences(answered([1.7e308, 1.7e308], STEPPED))
+
+
 @pytest.mark.parametrize(
     ("points", "counted"),
     [
