@@ -193,10 +193,13 @@ def _fork(zygote: _Zygote, task: Callable[[], None]) -> int:
     """A child, first of its own pid namespace where there are any, that does this and ends."""
     if zygote.own_namespace is not None:
         linux.unshare(linux.CLONE_NEWPID)
+    parent = os.getpid()
     child = os.fork()
     if child == 0:
         try:
             linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+            if zygote.own_namespace is None and os.getppid() != parent:
+                os._exit(1)  # it died before this could be told of it; in a namespace of its own the child ends with it
             task()
         finally:
             os._exit(1)

@@ -115,6 +115,26 @@ def test_500_crashing_submissions_leave_nothing_behind(walls):
     assert control(walls).points == 10
 
 
+ORPHAN = """
+import os, sys, time
+from functools import partial
+from grader.sandbox import forkserver, linux
+
+def slowly(option, argument, prctl=linux.prctl):
+    time.sleep(0.5)  # meanwhile the parent dies
+    prctl(option, argument)
+
+linux.prctl = slowly
+forkserver._fork(forkserver._Zygote((), 0, 0, 0, None), partial(time.sleep, 60))
+"""
+
+
+def test_a_child_whose_zygote_died_before_it_could_be_told_ends_all_the_same():
+    """Where there is no pid namespace, whose end would be the child's: its output stays open as long as it lives."""
+    ran = subprocess.run([sys.executable, "-c", ORPHAN], cwd=ROOT, capture_output=True, timeout=30, check=True)
+    assert ran.stderr == b""
+
+
 def test_a_killed_grader_leaves_nothing_behind(tmp_path):
     submission = tmp_path / "sleeps.py"
     submission.write_text("import time\ntime.sleep(60)")
