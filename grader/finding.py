@@ -41,9 +41,7 @@ def credit(finding: Finding, feedback: Feedback | None, rubric: Rubric) -> Credi
     if feedback is None or finding.verdict.kind == "right":
         return None
     slugs = (finding.explanation.diagnosis.mistake, CARRIED_FORWARD if finding.carried else None)
-    known = [feedback.MISCONCEPTIONS[slug] for slug in slugs if slug]
-    due = (Credit(slug, Decimal(one.credit)) for slug, one in zip(filter(None, slugs), known, strict=True))
-    return scoring.best(due, rubric)
+    return scoring.best((Credit(s, Decimal(feedback.MISCONCEPTIONS[s].credit)) for s in slugs if s), rubric)
 
 
 def report(
