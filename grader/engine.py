@@ -34,12 +34,14 @@ class Run(NamedTuple):
 
     `outcomes` has the position of each call that was made, or died. `unloaded` is set where the
     file could not be loaded at all, and says why. `printed` is what it printed, cleaned and capped, each
-    text with the position of the call it came from (None for what loading the file printed).
+    text with the position of the call it came from (None for what loading the file printed). `sketch` is what the file
+    is like, as the child tells it.
     """
 
     outcomes: Mapping[int, Outcome]
     unloaded: Outcome | None
     printed: tuple[Printed, ...]
+    sketch: str | None = None
 
     @property
     def output(self) -> str:
@@ -68,8 +70,9 @@ def run(sandbox: Sandbox, submission: Submission, calls: Sequence[Call], signatu
         exchanges.append(sandbox.run(source, ledger.requests(), limits))
         pieces += _pieces(exchanges[-1], ledger.pending, again=len(exchanges) > 1)
         ledger.enter(exchanges[-1])
+    sketch = outcomes.sketch(exchanges[0]) if exchanges else None
     unloaded = ledger.unloaded if not any(exchange.answers for exchange in exchanges) else None
-    return Run(ledger.outcomes, unloaded, tuple(_printed(pieces, limits)))
+    return Run(ledger.outcomes, unloaded, tuple(_printed(pieces, limits)), sketch)
 
 
 class _Ledger:

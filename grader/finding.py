@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from grader.values import Judged, Verdict
 
 
+LESS = "; less "
 MOST_ENTRIES = 100  # of an answer that is shown whole
 
 
@@ -95,7 +96,21 @@ def _reason(finding: Finding, earned: Credit | None, rubric: Rubric, lateness: L
         reason = f"none: {mistake} is worth nothing here"
     else:
         reason = "none: it is not right, and no mistake that is worth something explains it"
-    return reason + (f"; less {lateness.percent_lost.normalize():f}% for being late" if lateness else "")
+    return reason + _for_being_late(lateness)
+
+
+def _for_being_late(lateness: Lateness | None) -> str:
+    return f"{LESS}{lateness.percent_lost.normalize():f}% for being late" if lateness else ""
+
+
+def at_another_time(report: CriterionReport, rubric: Rubric, lateness: Lateness | None) -> CriterionReport:
+    """The same finding for who handed the same file in at another time."""
+    earned = Credit(report.credit.slug, report.credit.fraction) if report.credit else None
+    points = scoring.criterion_points(
+        report.max_points, report.verdict, rubric, flags=report.flags, credit=earned, lateness=lateness
+    )
+    reason = report.reason.partition(LESS)[0] + _for_being_late(lateness)
+    return report.model_copy(update={"points": points, "reason": reason})
 
 
 def _why(earned: Credit) -> str:

@@ -7,19 +7,22 @@ not its business.
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from grader import __version__, assignments, diagnosis, engine, explanation, finding, judge, scoring
+from grader import rubric as rubrics
 from grader.errors import UsageError, nearest
 from grader.explanation import Explanation, Task
 from grader.finding import Finding
 from grader.outcomes import clean
 from grader.report import LateReport, PrintedReport, Report, RubricRef, SandboxReport, SubmissionRef
-from grader.values import Judged, Outcome
+from grader.values import LARGEST_FILE, Judged, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from grader.assignments import Assignment
     from grader.rubric import Rubric
@@ -43,6 +46,20 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
     return _report(task, run, findings, printed, seed=seed, started=started)
 
 
+def at_another_time(report: Report, submitted: datetime | None, rubric: Rubric) -> Report:
+    """The report of the same file, with the same points, handed in at another time. It was graded with this rubric."""
+    lateness = scoring.lateness(submitted, rubric.late)
+    criteria = tuple(finding.at_another_time(criterion, rubric, lateness) for criterion in report.criteria)
+    return report.model_copy(
+        update={
+            "submission": report.submission.model_copy(update={"submitted": submitted}),
+            "criteria": criteria,
+            "points": sum((criterion.points for criterion in criteria), Decimal(0)),
+            "late": LateReport(**lateness._asdict()) if lateness else None,
+        }
+    )
+
+
 def _report(
     task: Task,
     run: engine.Run,
@@ -61,7 +78,7 @@ def _report(
         assignment_version=assignments.version(assignment),
         rubric=RubricRef(id=rubric.id, sha256=rubric.sha256),
         student=submission.student and clean(submission.student).replace("\n", " "),
-        submission=_reference(submission),
+        submission=_reference(submission, run.sketch),
         seed=seed,
         points=sum((criterion.points for criterion in criteria), Decimal(0)),
         max_points=sum((criterion.max_points for criterion in criteria), Decimal(0)),
@@ -77,6 +94,23 @@ def _report(
         grader_version=__version__,
         seconds=round(monotonic() - started, 4),
     )
+
+
+def load(name: str) -> tuple[Rubric, Assignment]:
+    """A rubric and its assignment, found to fit each other. Raises UsageError where they are not, or do not."""
+    rubric = rubrics.read(rubrics.find(name))
+    if rubric.assignment.endswith(".py") and rubric.path != Path(name):
+        raise UsageError(
+            f"{rubric.place('assignment')}: found a Python file, which would be run without walls; expected the name "
+            "of an assignment in a rubric that is found where you stand; if you trust it, give its path: "
+            f"--rubric {rubric.path}"
+        )
+    try:
+        assignment = assignments.load(rubric.assignment, beside=rubric.path.parent)
+    except UsageError as error:
+        raise UsageError(f"{rubric.place('assignment')}: {error}") from None
+    check(rubric, assignment)
+    return rubric, assignment
 
 
 def check(rubric: Rubric, assignment: Assignment) -> None:
@@ -120,6 +154,8 @@ def repeated(calls: Sequence[Call]) -> tuple[Call, ...]:
 
 def _run(task: Task, calls: Sequence[Call]) -> engine.Run:
     submission, assignment, rubric, sandbox = task
+    if len(submission.source) > LARGEST_FILE:
+        return engine.Run({}, Outcome("missing", "it is larger than 1 MB: take the data out of it"), ())
     if not submission.source.strip():
         return engine.Run({}, Outcome("missing", "it is empty"), ())
     if submission.source.lstrip().startswith(b"{") and b'"nbformat"' in submission.source:
@@ -186,10 +222,11 @@ def _printed(
         yield PrintedReport(criterion=call and call.part.id, place=place, text=text)
 
 
-def _reference(submission: Submission) -> SubmissionRef:
+def _reference(submission: Submission, sketch: str | None) -> SubmissionRef:
     return SubmissionRef(
         name=clean(submission.name),
         sha256=submission.sha256,
         bytes=len(submission.source),
         submitted=submission.submitted,
+        sketch=sketch,
     )

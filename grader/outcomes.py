@@ -17,6 +17,7 @@ from grader.errors import nearest
 from grader.sandbox import packing
 from grader.sandbox.exchange import Fate
 from grader.sandbox.packing import Cursor, Malformed
+from grader.sandbox.sketch import SKETCH_BYTES
 from grader.sandbox.wire import Kind
 from grader.values import Outcome
 
@@ -136,6 +137,19 @@ def public_names(exchange: Exchange, asked: Sequence[str]) -> tuple[str, ...]:
     except Malformed:
         return ()
     return tuple(name for name in told.split("\n") if name not in asked)
+
+
+def sketch(exchange: Exchange) -> str | None:
+    """What the file is like, in hexadecimal, as the child tells it; None where it does not."""
+    if exchange.loaded is None or exchange.loaded.frame.kind is not Kind.LOADED:
+        return None
+    try:
+        cursor = Cursor(exchange.loaded.frame.payload)
+        cursor.text()
+        told = cursor.rest()
+    except Malformed:
+        return None
+    return told.hex() if len(told) == SKETCH_BYTES else None
 
 
 def of_loading(exchange: Exchange, limits: Limits) -> Outcome | None:

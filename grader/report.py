@@ -35,10 +35,33 @@ class RubricRef(_Record):
 
 
 class SubmissionRef(_Record):
+    """The file. `sketch` tells files that are alike from others; it is None where there is none."""
+
     name: str
     sha256: str
     bytes: int
     submitted: datetime | None
+    sketch: str | None = None
+
+
+class OriginReport(_Record):
+    """Where a submission of a batch came from: the platform, the path in its download, and whose it is.
+
+    `attempt` is the number of this one of the student's `attempts`. `marked_late` is the platform's own word, without
+    a time. `group` has the keys of all who handed it in together. `note` says how the file was chosen.
+    """
+
+    platform: str | None = None
+    path: str
+    key: str
+    name: str | None = None
+    email: str | None = None
+    section: str | None = None
+    attempt: int = 1
+    attempts: int = 1
+    marked_late: bool = False
+    group: tuple[str, ...] = ()
+    note: str | None = None
 
 
 class LateReport(_Record):
@@ -143,6 +166,7 @@ class Report(_Record):
     sandbox: SandboxReport
     grader_version: str
     seconds: float
+    origin: OriginReport | None = None
 
     def seen_by(self, audience: Audience) -> Report:
         """The report as this audience may see it.

@@ -10,7 +10,7 @@ import os
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -140,6 +140,14 @@ class Late(_Table):
     grace_minutes: Minutes = Field(default=Decimal(0), description="Late by no more costs nothing")
 
 
+class Attempts(_Table):
+    """Which of several attempts counts."""
+
+    counts: Literal["latest", "best"] = Field(
+        default="latest", description="The latest attempt, or the one with most points, what being late costs taken off"
+    )
+
+
 class Rubric(_Table):
     """How one assignment is graded."""
 
@@ -154,6 +162,7 @@ class Rubric(_Table):
     partial_credit: PartialCredit = PartialCredit()
     feedback: Feedback = Feedback()
     late: Late | None = None
+    attempts: Attempts = Attempts()
 
     _path: Path = PrivateAttr(default=Path())
     _text: str = PrivateAttr(default="")

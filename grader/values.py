@@ -26,6 +26,9 @@ VerdictKind = Literal[
 ]  # fmt: skip
 
 
+LARGEST_FILE = 1_000_000  # bytes of a submission
+
+
 class Submission(NamedTuple):
     """One file of one student: bytes, never parsed outside the walls."""
 

@@ -421,7 +421,7 @@ def test_a_defect_of_the_grader_is_told_as_one(monkeypatch, capsys):
     def broken(*arguments):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(cli.shared.rubrics, "find", broken)
+    monkeypatch.setattr(cli.rubric.grading.rubrics, "find", broken)
     monkeypatch.setattr(sys, "argv", ["grade", "rubric", "check"])
     assert cli.run() == 3
     assert "a fault of the grader's own, not of the submission: ZeroDivisionError" in capsys.readouterr().err

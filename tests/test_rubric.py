@@ -94,7 +94,7 @@ grace_minutes = 15
             "visible; did you mean points?",
         ),
         (("title = \"Mini\"", "title = \"Mini\"\nzzz = 1"), "/mini.toml:3: zzz: found an unknown key; expected one of: id, "
-         "title, assignment, criteria, comparison, limits, partial_credit, feedback, late; remove it"),
+         "title, assignment, criteria, comparison, limits, partial_credit, feedback, late, attempts; remove it"),
         (("points = 1", "points = -1"), "/mini.toml:9: criteria[0].points: found -1; expected greater than or equal to 0"),
         (("points = 1", "points = \"1\""), "/mini.toml:9: criteria[0].points: found '1'; expected a number, without quotes"),
         (("points = 1", "points = true"), "criteria[0].points: found true; expected a number, without quotes"),

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from grader import grading
 from grader import rubric as rubrics
-from grader.cli.shared import RubricArgument, console, load, table
+from grader.cli.shared import RubricArgument, console, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ app = typer.Typer(help="Check a rubric, show it, or print the schema of its file
 @app.command("check")
 def check(rubric: RubricArgument = "backprop") -> None:
     """Check a rubric, and that it fits its assignment."""
-    loaded, assignment = load(rubric)
+    loaded, assignment = grading.load(rubric)
     points = sum(criterion.points for criterion in loaded.criteria)
     print(f"{loaded.path}: good: {len(loaded.criteria)} criteria of assignment {assignment.ID}, {points} points")
 
@@ -30,7 +31,7 @@ def check(rubric: RubricArgument = "backprop") -> None:
 @app.command("show")
 def show(rubric: RubricArgument = "backprop") -> None:
     """Show a rubric as a student may read it."""
-    loaded, _ = load(rubric)
+    loaded, _ = grading.load(rubric)
     console().print(_rubric_table(loaded))
     print("\n".join(_rubric_rules(loaded)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from contextlib import closing, nullcontext, suppress
 from datetime import datetime
@@ -14,19 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grader import grading, settings
+from grader import grading, intake, settings
 from grader import sandbox as sandboxes
-from grader.cli.shared import RubricOption, console, load
+from grader.cli.shared import RubricOption, console
 from grader.errors import UsageError
 from grader.report import Audience
-from grader.values import Submission
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from grader.report import Report
 
-LARGEST_FILE = 1_000_000  # bytes
 WITHOUT_WALLS = ("darwin", "win32")  # systems of students who grade their own file
 MOST_SEED = 2**settings.SEED_BITS - 1
 
@@ -60,8 +57,8 @@ def submit(
     """Grade one file and print its report."""
     _check_outputs(file, html, gradescope)
     time = _time(submitted)
-    submission = Submission(file.name, _read(file), student, time)
-    loaded, assignment = load(rubric)
+    submission = intake.submission(file)._replace(student=student, submitted=time)
+    loaded, assignment = grading.load(rubric)
     if loaded.late and time is None:
         print("grade: note: the rubric has a deadline, and without --submitted nothing is late", file=sys.stderr)
     number = settings.seed_for(submission.sha256) if seed is None else seed
@@ -120,26 +117,6 @@ def _write(path: Path, text: str) -> None:
         raise UsageError(
             f"{path}: it cannot be written ({why}); expected a file in a folder of yours; correct it"
         ) from None
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a submission. Raises UsageError for what is no file, cannot be read, or is too large."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise UsageError(f"{path}: it is a folder; expected a Python file; name the file in it")
-        if not stat.S_ISREG(mode):
-            raise UsageError(f"{path}: it is no regular file; expected a Python file; save it as one first")
-        with path.open("rb") as file:
-            source = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise UsageError(f"{path}: there is no such file; expected a Python file; correct the path") from None
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise UsageError(f"{path}: it cannot be read ({why}); expected a Python file; mend that") from None
-    if len(source) > LARGEST_FILE:
-        raise UsageError(f"{path}: it is larger than 1 MB; expected some kilobytes of Python; take the data out of it")
-    return source
 
 
 def _time(text: str | None) -> datetime | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grader.formula import Formula
-from grader.sandbox import answers, packing
+from grader.sandbox import answers, packing, sketch
 from grader.sandbox.packing import LONGEST_TEXT, Cursor
 from grader.sandbox.wire import LIMITS, Kind, encode, read_frame, write_all
 
@@ -90,12 +90,13 @@ def _answers(packed: Cursor, plans: list[Plan]) -> Iterator[tuple[Kind, bytes]]:
     namespace = module.__dict__
     module.__file__ = name
     sys.modules["__submission__"] = module
+    likeness = sketch.of(source, dict.fromkeys(function for plan in plans for function, _ in plan))
     try:
         exec(_compile(source, name), namespace)  # noqa: S102 this is the child's purpose
     except BaseException as error:
         yield Kind.RAISED, answers.raised(error, name)
         return
-    yield Kind.LOADED, _names(namespace)
+    yield Kind.LOADED, _names(namespace) + likeness
     for plan in plans:
         for function, arguments in plan:
             yield _call(namespace.get(function), arguments, name)

@@ -1,0 +1,250 @@
+"""Many submissions: everybody's file graded, each once, and a folder of reports that survives any interruption.
+
+What stands in the journal and is still true is not graded again. Nothing here knows how submissions are graded or
+run, where the files came from, or how a class is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pydantic_core
+
+from grader import __version__, assignments, closing, intake, listing, pool, roster, settings
+from grader.errors import UsageError
+from grader.journal import Folder, write
+from grader.ledger import Ledger
+from grader.listing import Unreadable
+from grader.lms import Unplaced
+from grader.report import OriginReport
+from grader.values import LARGEST_FILE
+from grader.worker import Job, Setting, cores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from grader.assignments import Assignment
+    from grader.closing import Summary
+    from grader.intake import Layout
+    from grader.ledger import Entry
+    from grader.listing import Listing
+    from grader.pool import Start
+    from grader.rubric import Rubric
+
+    Watch = Callable[["Progress"], None]
+
+
+CLUSTER_WORKERS = 64  # to keep busy, where nobody says how many there are
+
+
+class Progress(NamedTuple):
+    """How far a batch has come: attempts that have a report, all there are, those graded by this run, and faults."""
+
+    done: int
+    total: int
+    graded: int
+    faults: int
+
+
+class Plan(NamedTuple):
+    """What is graded, how and by whom. `start` makes the executor, of so many workers."""
+
+    source: Path
+    out: Path
+    rubric: Rubric
+    assignment: Assignment
+    sandbox: str
+    workers: int
+    roster: Path | None = None
+    cluster: str | None = None
+    redo: bool = False
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.rubric, self.sandbox, assignments.version(self.assignment), __version__)
+
+    def start(self, packed: bytes) -> Start:
+        if self.cluster:
+            return partial(pool.cluster, self.cluster)
+        return partial(pool.local, self.workers, packed)
+
+
+def default_workers(cluster: str | None) -> int:
+    """As many as this process may use cores; a cluster's scheduler sees to its own, and is kept supplied."""
+    return CLUSTER_WORKERS if cluster else cores()
+
+
+def run(plan: Plan, watch: Watch = lambda _: None) -> Summary:
+    """Grade what has no report that is still true, and leave the folder whole.
+
+    Raises UsageError before anything is graded, GraderFault when it cannot go on; whatever has been graded
+    until then, or until an interrupt, is kept.
+    """
+    with ExitStack() as stack:
+        files = stack.enter_context(listing.opened(plan.source, but=plan.out))
+        ledger = stack.enter_context(Ledger())
+        if plan.roster:
+            ledger.expect(roster.read(plan.roster))
+        layout = intake.layout_of(files)
+        _take_in(plan, files, layout, ledger)
+        folder = stack.enter_context(Folder(plan.out))
+        _recall(plan, folder, ledger)
+        kept = ledger.count()[1]
+        _grade(plan, files, layout.platform, ledger, folder, watch)
+        return closing.close(plan.rubric, ledger, folder, platform=layout.platform, kept=kept)
+
+
+# Who handed in what.
+
+
+def _take_in(plan: Plan, files: Listing, layout: Layout, ledger: Ledger) -> None:
+    for found in intake.placed(files, layout):
+        ledger.add(found)
+    functions = list(dict.fromkeys(part.function for part in plan.assignment.PARTS))
+    all_count = plan.rubric.attempts.counts == "best"
+    for student, attempt, attempts, pieces in ledger.attempts():
+        if all_count or attempt == attempts:
+            piece, note = intake.choose(pieces, files, functions)
+            try:
+                source = files.read(piece.file.locator, LARGEST_FILE + 1)
+            except Unreadable as error:
+                ledger.add(Unplaced(piece.file.path, f"{student}'s file cannot be read: {error}"))
+                continue
+            ledger.enter(student, attempt, attempts, hashlib.sha256(source).hexdigest(), piece, note)
+    if not ledger.count()[0]:
+        why = next((f": {one.path}: {one.why}" for one in ledger.unplaced()), "")
+        raise UsageError(
+            f"{plan.source}: it has no submission{why}; expected <student>.py, <student>/<file>.py or a platform's "
+            "download; name the folder or zip that has them"
+        )
+
+
+# What is known already.
+
+
+def _recall(plan: Plan, folder: Folder, ledger: Ledger) -> None:
+    """Find the reports that are still true, and those of nobody who is here."""
+    setting = plan.setting
+    for place, line in folder.lines():
+        if (known := _parsed(line)) is None:
+            continue
+        if known["assignment"] != plan.assignment.ID:
+            raise UsageError(
+                f"{plan.out}: it has reports of assignment {known['assignment']!r}; expected a folder of its own for "
+                f"{plan.assignment.ID!r}; name another with --out"
+            )
+        entry = ledger.find(known["student"], (known.get("origin") or {}).get("attempt", 1))
+        if entry is None:
+            ledger.leave_over(place)
+        else:
+            true = not plan.redo and _still_true(known, entry, plan, setting)
+            ledger.recall(entry.n, place if true else None, _said(known))
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        known = pydantic_core.from_json(line)
+    except ValueError:
+        return None  # not ours: it is left out of what is written anew
+    return (
+        known if isinstance(known, dict) and {"student", "assignment", "submission", "rubric"} <= set(known) else None
+    )
+
+
+def _still_true(known: dict[str, Any], entry: Entry, plan: Plan, setting: Setting) -> bool:
+    return (
+        known["submission"]["sha256"] == entry.sha256
+        and known["rubric"]["sha256"] == plan.rubric.sha256
+        and known["assignment_version"] == setting.assignment_version
+        and known["grader_version"] == setting.grader_version
+        and known["sandbox"]["backend"] == plan.sandbox
+        and _time(known["submission"]["submitted"]) == _submitted(plan, entry)
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _said(known: dict[str, Any]) -> dict[str, Any]:
+    """What is worth remembering of an earlier report."""
+    return {
+        **{name: known[name] for name in ("assignment_version", "grader_version", "seed", "points")},
+        "rubric": known["rubric"]["sha256"],
+        "submission": known["submission"]["sha256"],
+        "submitted": known["submission"]["submitted"],
+        "sandbox": known["sandbox"]["backend"],
+    }
+
+
+def _submitted(plan: Plan, entry: Entry) -> datetime | None:
+    late = plan.rubric.late
+    return intake.in_zone_of(late.deadline if late else None, entry.piece.submitted)
+
+
+# What is to be graded.
+
+
+def _grade(plan: Plan, files: Listing, platform: str | None, ledger: Ledger, folder: Folder, watch: Watch) -> None:
+    """Each file once; then whoever handed in the same gets the same."""
+    packed = plan.setting.packed()
+    total, done, _ = ledger.count()
+    graded = faults = 0
+    watch(Progress(done, total, 0, 0))
+    leaders = _jobs(plan, files, platform, ledger) if ledger.lead() else iter(())
+    results = pool.conduct(plan.start(packed), plan.workers, packed, leaders)
+    same = _jobs_of_the_same(plan, platform, ledger, folder)
+    for result in chain(results, pool.conduct(partial(pool.local, 1, packed), 1, packed, same)):
+        if result.fault is None:
+            # the page first: whoever has a report has a page
+            write(folder.page(ledger.student_of(result.n)), result.page)
+            ledger.reported(result.n, folder.append(result.line))
+            graded += 1
+        else:
+            faults += ledger.failed(result.n, result.fault)
+        watch(Progress(done + graded, total, graded, faults))
+
+
+def _jobs(plan: Plan, files: Listing, platform: str | None, ledger: Ledger) -> Iterator[Job]:
+    for entry in ledger.leaders():
+        try:
+            source = files.read(entry.piece.file.locator, LARGEST_FILE + 1)
+        except Unreadable as error:
+            ledger.failed(entry.n, f"its file can no longer be read: {error}; expected it to stay; run the batch again")
+            continue
+        if hashlib.sha256(source).hexdigest() != entry.sha256:
+            ledger.failed(entry.n, "its file was changed meanwhile; expected it to stay; run the batch again")
+            continue
+        yield _job(plan, platform, ledger, entry, source)
+
+
+def _jobs_of_the_same(plan: Plan, platform: str | None, ledger: Ledger, folder: Folder) -> Iterator[Job]:
+    for entry, place in ledger.followers():
+        yield _job(plan, platform, ledger, entry, b"")._replace(same=folder.read(place))
+
+
+def _job(plan: Plan, platform: str | None, ledger: Ledger, entry: Entry, source: bytes) -> Job:
+    piece = entry.piece
+    name, email, section = ledger.student(entry.student)
+    origin = OriginReport(
+        platform=platform,
+        path=piece.file.path,
+        key=piece.student,
+        name=name,
+        email=email,
+        section=section,
+        attempt=entry.attempt,
+        attempts=entry.attempts,
+        marked_late=piece.marked_late,
+        group=piece.group,
+        note=entry.note,
+    )
+    seed = settings.seed_for(entry.sha256)
+    return Job(entry.n, PurePath(piece.name).name, source, entry.student, _submitted(plan, entry), seed, origin)

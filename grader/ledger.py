@@ -1,0 +1,254 @@
+"""The working table of a batch: who handed in what, and where each report is.
+
+It lies in a temporary file, so that memory does not grow with a course; it is never kept, for what is to last is in
+the reports. Texts that could be of many submissions are SQLite's, not ours.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from grader.listing import File
+from grader.lms import Piece, Unplaced
+from grader.roster import folded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from grader.roster import Student
+
+_SCHEMA = """
+CREATE TABLE student (key TEXT PRIMARY KEY, name TEXT, email TEXT, section TEXT, rostered INTEGER);
+CREATE TABLE alias (text TEXT PRIMARY KEY, key TEXT);
+CREATE TABLE piece (student TEXT, attempt TEXT, packed TEXT, locator BLOB);
+CREATE TABLE unplaced (path TEXT, why TEXT);
+CREATE TABLE entry (
+    n INTEGER PRIMARY KEY, student TEXT, attempt INTEGER, attempts INTEGER, sha256 TEXT, packed TEXT, locator BLOB,
+    note TEXT, at INTEGER, length INTEGER, fault TEXT, before TEXT, grade TEXT,
+    sketch TEXT, UNIQUE (student, attempt)
+);
+CREATE INDEX same ON entry (sha256);
+CREATE TABLE leader (n INTEGER PRIMARY KEY);
+CREATE TABLE left_over (at INTEGER, length INTEGER);
+"""
+
+
+class Entry(NamedTuple):
+    """One attempt: which file it is, and of how many the student made. `n` numbers all attempts, in order."""
+
+    n: int
+    student: str
+    attempt: int
+    attempts: int
+    sha256: str
+    piece: Piece
+    note: str | None
+
+
+class Place(NamedTuple):
+    """Where a report stands in the journal, in bytes."""
+
+    at: int
+    length: int
+
+
+class Row(NamedTuple):
+    """One student: what is known of them, and the grade that counts. `fault` is why there is none, for a fault of ours.
+
+    `grade` is what `grade` was told; None for who has handed in nothing, or has a fault.
+    """
+
+    key: str
+    name: str | None
+    email: str | None
+    section: str | None
+    rostered: bool
+    grade: dict[str, Any] | None
+    fault: str | None
+
+
+class Ledger:
+    """Open it with `with`; it is gone afterwards."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)  # a file without a name, made when memory is not enough
+
+    def __enter__(self) -> Self:
+        self._db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA cache_size = -8000; {_SCHEMA} BEGIN;")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._db.close()
+
+    # Who is expected, and what came.
+
+    def expect(self, students: Iterable[Student]) -> None:
+        """Take the roster in. A text that stands for two students finds neither."""
+        for student in students:
+            self._db.execute(
+                "INSERT INTO student VALUES (?, ?, ?, ?, 1)",
+                (student.key, student.name, student.email, student.section),
+            )
+            self._db.executemany(
+                "INSERT INTO alias VALUES (?, ?) ON CONFLICT (text) DO UPDATE SET key = NULL",
+                [(text, student.key) for text in set(student.names())],
+            )
+
+    def add(self, found: Piece | Unplaced) -> None:
+        """Take one file in, with whom it is placed, or why with nobody."""
+        if isinstance(found, Unplaced):
+            self._db.execute("INSERT INTO unplaced VALUES (?, ?)", found)
+            return
+        values = (self._known_as(found), found.attempt, _packed(found), found.file.locator)
+        self._db.execute("INSERT INTO piece VALUES (?, ?, ?, ?)", values)
+
+    def _known_as(self, piece: Piece) -> str:
+        """The key of the roster where it has this student, else the platform's."""
+        for text in filter(None, (piece.student, piece.email, piece.person)):
+            query = "SELECT key FROM alias WHERE text = ? AND key NOT NULL"
+            if row := self._db.execute(query, (folded(text),)).fetchone():
+                return str(row[0])
+        return piece.student
+
+    def attempts(self) -> Iterator[tuple[str, int, int, list[Piece]]]:
+        """Student, number of the attempt, number of all, and the files of that one; in order."""
+        rows = self._db.execute(
+            "SELECT student, DENSE_RANK() OVER (PARTITION BY student ORDER BY attempt), attempts, packed, locator "
+            "FROM piece JOIN (SELECT student, COUNT(DISTINCT attempt) AS attempts FROM piece GROUP BY student) "
+            "USING (student) ORDER BY student, attempt, packed"
+        )
+        for (student, number, attempts), group in groupby(rows, key=itemgetter(0, 1, 2)):
+            yield student, number, attempts, [_unpacked(packed, locator) for *_, packed, locator in group]
+
+    def enter(self, student: str, attempt: int, attempts: int, sha256: str, piece: Piece, note: str | None) -> None:
+        """One attempt that is to have a report."""
+        self._db.execute(
+            "INSERT INTO entry (student, attempt, attempts, sha256, packed, locator, note) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (student, attempt, attempts, sha256, _packed(piece), piece.file.locator, note),
+        )
+        self._db.execute(
+            "INSERT INTO student VALUES (?, ?, ?, NULL, 0) ON CONFLICT (key) DO UPDATE SET "
+            "name = COALESCE(name, excluded.name), email = COALESCE(email, excluded.email)",
+            (student, piece.person, piece.email),
+        )
+
+    # What becomes of it.
+
+    def find(self, student: str, attempt: int) -> Entry | None:
+        """The attempt, if it is among those that are to have a report."""
+        return next(self._entries("WHERE student = ? AND attempt = ?", student, attempt), None)
+
+    def student_of(self, n: int) -> str:
+        return str(self._db.execute("SELECT student FROM entry WHERE n = ?", (n,)).fetchone()[0])
+
+    def sketches(self, part: slice) -> Iterator[tuple[str, str, str]]:
+        """Student, digest of the file and sketch of every attempt that counts; by this part of the sketch, then all."""
+        start, stop = part.start, part.stop or 10**6
+        return self._db.execute(
+            "SELECT student, sha256, sketch FROM entry WHERE grade NOT NULL AND sketch NOT NULL "
+            "ORDER BY SUBSTR(sketch, ?, ?), sketch, sha256, n", (start + 1, stop - start),
+        )  # fmt: skip
+
+    def recall(self, n: int, place: Place | None, before: dict[str, Any]) -> None:
+        """What an earlier run left: a report that is still true, or None; and what the first of several said."""
+        self._db.execute(
+            "UPDATE entry SET at = ?, length = ?, before = COALESCE(before, ?) WHERE n = ?",
+            (*(place or (None, None)), json.dumps(before), n),
+        )
+
+    def leave_over(self, place: Place) -> None:
+        """A report of an earlier run that is of nobody who is here."""
+        self._db.execute("INSERT INTO left_over VALUES (?, ?)", place)
+
+    def left_over(self) -> Iterator[Place]:
+        return (Place(*row) for row in self._db.execute("SELECT at, length FROM left_over ORDER BY at"))
+
+    def lead(self) -> int:
+        """Choose one attempt for each file that has no report yet, to be graded for all; gives their number."""
+        self._db.execute(
+            "INSERT INTO leader SELECT MIN(n) FROM entry GROUP BY sha256 HAVING COUNT(at) = 0 AND COUNT(fault) = 0"
+        )
+        return int(self._db.execute("SELECT COUNT(*) FROM leader").fetchone()[0])
+
+    def leaders(self) -> Iterator[Entry]:
+        """Those chosen."""
+        return self._entries("WHERE n IN (SELECT n FROM leader)")
+
+    def followers(self) -> Iterator[tuple[Entry, Place]]:
+        """The attempts that have no report while another with the same file has: where that one is."""
+        query = (
+            "SELECT n, (SELECT MIN(at) FROM entry AS same WHERE same.sha256 = entry.sha256) AS found FROM entry "
+            "WHERE at IS NULL AND found NOT NULL ORDER BY n"
+        )
+        self._db.execute(f"CREATE TEMP TABLE follower AS {query}")
+        for n, at in self._db.execute("SELECT n, found FROM follower ORDER BY n"):
+            (length,) = self._db.execute("SELECT length FROM entry WHERE at = ?", (at,)).fetchone()
+            yield next(self._entries("WHERE n = ?", n)), Place(at, length)
+        self._db.execute("DROP TABLE follower")
+
+    def reported(self, n: int, place: Place) -> None:
+        """Its report is in the journal, there."""
+        self._db.execute("UPDATE entry SET at = ?, length = ?, fault = NULL WHERE n = ?", (*place, n))
+
+    def failed(self, n: int, fault: str) -> int:
+        """A file could not be graded, for a fault of ours; gives how many handed it in."""
+        query = "UPDATE entry SET fault = ? WHERE sha256 = (SELECT sha256 FROM entry WHERE n = ?) AND at IS NULL"
+        return self._db.execute(query, (fault, n)).rowcount
+
+    def count(self) -> tuple[int, int, int]:
+        """How many attempts there are, how many have a report, and how many a fault."""
+        return self._db.execute("SELECT COUNT(*), COUNT(at), COUNT(fault) FROM entry").fetchone()  # type: ignore[no-any-return]  # numbers
+
+    # What there is in the end.
+
+    def reports(self) -> Iterator[tuple[Entry, Place, dict[str, Any] | None]]:
+        """Every attempt that has a report, in order: where it is, and what an earlier one said."""
+        rows = self._db.execute("SELECT n, at, length, before FROM entry WHERE at NOT NULL ORDER BY n")
+        for n, at, length, before in rows:
+            yield next(self._entries("WHERE n = ?", n)), Place(at, length), before and json.loads(before)
+
+    def grade(self, n: int, grade: dict[str, Any], sketch: str | None) -> None:
+        """This attempt is the one that counts for its student; what its file is like."""
+        self._db.execute("UPDATE entry SET grade = ?, sketch = ? WHERE n = ?", (json.dumps(grade), sketch, n))
+
+    def students(self) -> Iterator[Row]:
+        """Everybody who is on the roster or handed in something, in order of their keys."""
+        rows = self._db.execute(
+            "SELECT key, name, email, section, rostered, MAX(grade), MAX(fault) FROM student "
+            "LEFT JOIN entry ON entry.student = key GROUP BY key ORDER BY key"
+        )
+        for key, name, email, section, rostered, grade, fault in rows:
+            yield Row(key, name, email, section, bool(rostered), grade and json.loads(grade), fault)
+
+    def student(self, key: str) -> tuple[str | None, str | None, str | None]:
+        """Name, email and section, as far as they are known."""
+        query = "SELECT name, email, section FROM student WHERE key = ?"
+        return self._db.execute(query, (key,)).fetchone() or (None, None, None)
+
+    def unplaced(self) -> Iterator[Unplaced]:
+        return (Unplaced(*row) for row in self._db.execute("SELECT path, why FROM unplaced ORDER BY path"))
+
+    def _entries(self, condition: str, *values: Any) -> Iterator[Entry]:
+        columns = "n, student, attempt, attempts, sha256, packed, locator, note"
+        rows = self._db.execute(f"SELECT {columns} FROM entry {condition} ORDER BY n", values)  # noqa: S608 the text is ours
+        for n, student, attempt, attempts, sha256, packed, locator, note in rows:
+            yield Entry(n, student, attempt, attempts, sha256, _unpacked(packed, locator), note)
+
+
+def _packed(piece: Piece) -> str:
+    path, size, modified, _ = piece.file
+    submitted = piece.submitted and piece.submitted.isoformat()
+    return json.dumps([*piece._replace(file=None, submitted=submitted), path, size, modified])  # type: ignore[arg-type]  # as JSON has it
+
+
+def _unpacked(packed: str, locator: bytes) -> Piece:
+    *fields, path, size, modified = json.loads(packed)
+    piece = Piece(*fields)
+    submitted = piece.submitted and datetime.fromisoformat(str(piece.submitted))
+    return piece._replace(file=File(path, size, modified, locator), submitted=submitted, group=tuple(piece.group))

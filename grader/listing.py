@@ -1,0 +1,273 @@
+"""The files of a folder or of a zip archive, listed and read with suspicion.
+
+Nothing is ever unpacked: an entry is read where it lies, and no more of it than is asked for. Links are not
+followed, paths that lead outside are refused, and what is refused is told with its reason. A zip in the
+listing is opened once more, as a folder of its name. It knows nothing of students or platforms.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import unicodedata
+import zipfile
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import PurePath
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from grader.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MOST_ENTRIES = 250_000  # of one archive
+MOST_UNPACKED = 32 * 2**30  # bytes that an archive says it holds
+LARGEST_INNER = 16 * 2**20  # bytes of a zip within
+MOST_INNER_ENTRIES = 1_000
+HARMLESS, MOST_RATIO = 2**20, 100  # what unpacks to more bytes than this must not do so from a hundredth of them
+DEEPEST = 30  # folders within folders
+
+JUNK = re.compile(
+    r"(?:^|/)(?:\.[^/]+|__MACOSX|__pycache__|Thumbs\.db|desktop\.ini)(?:/|$)", re.IGNORECASE
+)  # left by systems and editors: nobody handed it in
+_DOTS = re.compile(r"(?:^|/)\.\.(?:/|$)")
+
+
+class File(NamedTuple):
+    """A regular file: its path with forward slashes, in NFC; its size; when it was changed, in seconds of POSIX.
+
+    `locator` is how its listing finds it again, whatever its name is made of.
+    """
+
+    path: str
+    size: int
+    modified: float | None
+    locator: bytes
+
+
+class Refused(NamedTuple):
+    """What is in the listing and is not read, and why."""
+
+    path: str
+    why: str
+
+
+class Unreadable(Exception):
+    """A file that cannot be read; the message says why."""
+
+
+class Listing(Protocol):
+    """What a folder and an archive have in common. `wrapper` is a folder that everything is in, for no reason."""
+
+    @property
+    def wrapper(self) -> str: ...
+
+    def files(self) -> Iterator[File | Refused]:
+        """Every entry but junk, in no order."""
+
+    def read(self, locator: bytes, most: int) -> bytes:
+        """The first bytes of a file, `most` of them at most. Raises Unreadable."""
+
+
+@contextmanager
+def opened(source: Path, but: Path | None = None) -> Iterator[Listing]:
+    """The listing of a folder, without the folder `but`, or of a zip archive. Raises UsageError for anything else."""
+    if source.is_dir():
+        yield _Folder(source, but)
+        return
+    try:
+        with zipfile.ZipFile(source) as archive:
+            yield _Archive(archive, str(source))
+    except FileNotFoundError:
+        raise UsageError(f"{source}: it is not there; expected a folder or a zip archive; correct the path") from None
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise UsageError(
+            f"{source}: it is no zip archive that can be read ({error}); expected a folder or a zip; "
+            "download it again, or unpack it yourself and name the folder"
+        ) from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"{source}: it cannot be read ({why}); expected a folder or a zip archive; mend that"
+        ) from None
+
+
+def shown(name: str) -> str:
+    """A text as it can be printed and compared: in NFC, without control characters and broken encodings."""
+    text = unicodedata.normalize("NFC", name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+class _Folder:
+    wrapper = ""  # whoever names a folder means what is in it
+
+    def __init__(self, root: Path, but: Path | None) -> None:
+        self._root = root
+        self._but = but and os.path.realpath(but)
+
+    def files(self) -> Iterator[File | Refused]:
+        yield from self._walk("", 0)
+
+    def read(self, locator: bytes, most: int) -> bytes:
+        outer, _, inner = locator.partition(b"\0")
+        path = self._root / os.fsdecode(outer)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))  # it may be a link by now
+            with open(descriptor, "rb") as file:  # noqa: PTH123 it is open already
+                return _from_inner(file.read(), int(inner), most) if inner else file.read(most)
+        except OSError as error:
+            raise Unreadable((error.strerror or str(error)).lower()) from None
+
+    def _walk(self, folder: str, depth: int) -> Iterator[File | Refused]:
+        try:
+            entries = os.scandir(self._root / folder)
+        except OSError as error:
+            yield Refused(shown(folder), (error.strerror or str(error)).lower())
+            return
+        with entries:
+            for entry in entries:
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if not JUNK.search(entry.name):
+                    yield from self._entry(entry, name, depth)
+
+    def _entry(self, entry: os.DirEntry[str], name: str, depth: int) -> Iterator[File | Refused]:
+        known = entry.stat(follow_symlinks=False)
+        if stat.S_ISLNK(known.st_mode):
+            yield Refused(shown(name), "it is a link: what it leads to may be anybody's")
+        elif stat.S_ISDIR(known.st_mode):
+            if os.path.realpath(entry.path) == self._but:
+                return
+            yield from self._walk(name, depth + 1) if depth < DEEPEST else [Refused(shown(name), "too deep")]
+        elif not stat.S_ISREG(known.st_mode):
+            yield Refused(shown(name), "it is no regular file")
+        else:
+            file = File(shown(name), known.st_size, known.st_mtime, os.fsencode(name))
+            yield from _inside(file, self)
+
+
+class _Archive:
+    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+        self._archive, self._stem = archive, PurePath(name).stem
+        if (count := len(archive.infolist())) > MOST_ENTRIES:
+            raise UsageError(
+                f"{name}: it has {count} entries; expected at most {MOST_ENTRIES}; unpack it and name "
+                "the folder, if it is what you think it is"
+            )
+        if (size := sum(info.file_size for info in archive.infolist())) > MOST_UNPACKED:
+            raise UsageError(
+                f"{name}: it would unpack to {size / 2**30:,.0f} GiB; expected at most {MOST_UNPACKED / 2**30:.0f}; "
+                "unpack it and name the folder, if it is what you think it is"
+            )
+
+    @property
+    def wrapper(self) -> str:
+        """Who zips a folder gets one; a student's own folder has the name of no archive, and rarely two entries."""
+        paths = [entry.path for entry in _entries(self._archive)]
+        tops = {path.partition("/")[0] for path in paths}
+        top = tops.pop() if len(tops) == 1 else ""
+        below = {path.split("/")[1] for path in paths if "/" in path}
+        return f"{top}/" if below and (len(below) > 1 or top == self._stem) else ""
+
+    def files(self) -> Iterator[File | Refused]:
+        for entry in _entries(self._archive):
+            yield from _inside(entry, self) if isinstance(entry, File) else [entry]
+
+    def read(self, locator: bytes, most: int) -> bytes:
+        outer, _, inner = locator.partition(b"\0")
+        data = _member(self._archive, int(outer), LARGEST_INNER if inner else most)
+        return _from_inner(data, int(inner), most) if inner else data
+
+
+# Zip archives, of an instructor's and within.
+
+
+def _entries(archive: zipfile.ZipFile) -> Iterator[File | Refused]:
+    """Its files by number, for names need not be unique: the last of a name is the one that counts."""
+    infos = archive.infolist()
+    last = {_name(info): n for n, info in enumerate(infos)}
+    for n, info in enumerate(infos):
+        name = _name(info)
+        path = shown(name)
+        suspicion = _suspicion(info, name)
+        if name.endswith("/") or (not suspicion and JUNK.search(path)):
+            continue
+        path = "/".join(part for part in path.split("/") if part not in ("", "."))
+        why = suspicion or ("another entry has the same name, and comes later" if last[name] != n else "")
+        yield Refused(path, why) if why else File(path, info.file_size, _modified(info), str(n).encode())
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The name with forward slashes. Without the flag for UTF-8 it is said to be in code page 437, and rarely is."""
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
+
+
+def _suspicion(info: zipfile.ZipInfo, name: str) -> str:
+    if name.startswith("/") or re.match(r"[A-Za-z]:/", name) or _DOTS.search(name) or "\0" in name:
+        return "its path leads out of the archive"
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return "it is a link: what it leads to may be anybody's"
+    if kind not in (0, stat.S_IFREG):
+        return "it is no regular file"
+    if not name.strip("./"):
+        return "it has no name"
+    if info.flag_bits & 0x1:
+        return "it is encrypted"
+    if info.file_size > HARMLESS and info.file_size > MOST_RATIO * info.compress_size:
+        return f"it would unpack to {info.file_size / max(1, info.compress_size):,.0f} times its size"
+    return ""
+
+
+def _modified(info: zipfile.ZipInfo) -> float | None:
+    try:
+        return datetime(*info.date_time).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _member(archive: zipfile.ZipFile, n: int, most: int) -> bytes:
+    try:
+        with archive.open(archive.infolist()[n]) as file:
+            return file.read(most)
+    except Exception as error:  # broken archives raise a dozen kinds
+        raise Unreadable(f"the archive is broken there ({type(error).__name__}: {error})") from None
+
+
+def _inside(file: File, listing: Listing) -> Iterator[File | Refused]:
+    """The file itself, or what is in it where it is a zip: students like to hand in one."""
+    if not file.path.lower().endswith(".zip"):
+        yield file
+        return
+    if file.size > LARGEST_INNER:
+        yield Refused(file.path, f"it is a zip of more than {LARGEST_INNER / 2**20:.0f} MiB")
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(listing.read(file.locator, LARGEST_INNER))) as inner:
+            if len(inner.infolist()) > MOST_INNER_ENTRIES:
+                raise Unreadable(f"it has more than {MOST_INNER_ENTRIES} entries")
+            entries = [*_entries(inner)]
+    except Exception as error:  # as above
+        yield Refused(file.path, f"it is no zip that can be read ({error})")
+        return
+    for entry in entries:
+        path = f"{file.path}/{entry.path}"
+        if isinstance(entry, File):
+            yield entry._replace(path=path, locator=file.locator + b"\0" + entry.locator)
+        else:
+            yield Refused(path, entry.why)
+
+
+def _from_inner(data: bytes, n: int, most: int) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as inner:
+            return _member(inner, n, most)
+    except zipfile.BadZipFile as error:
+        raise Unreadable(f"it is no zip that can be read ({error})") from None

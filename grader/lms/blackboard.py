@@ -1,0 +1,55 @@
+"""Blackboard: "Assignment File Download" gives flat files, of every attempt,
+
+    <assignment>_<username>_attempt_<YYYY-MM-DD-hh-mm-ss>[_<file>]
+
+and a manifest for each attempt, the same name with .txt, which says "Name: X (username)". The time has no zone.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grader.lms import Piece, Unplaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from grader.listing import File
+
+TITLE = "Blackboard"
+_ATTEMPT = r"(?P<attempt>(?:[^/]+/)?(?P<whose>[^/]+)_attempt_(?P<time>\d{4}(?:-\d\d){5}))"
+SIDE = re.compile(rf"{_ATTEMPT}\.txt")
+_FORM = re.compile(rf"{_ATTEMPT}_(?P<file>.+)")
+_NAME = re.compile(r"^[^:\n]+: *(?P<person>.*?) *\((?P<username>[^()\n]+)\) *\r?$", re.MULTILINE)
+
+
+def recognises(paths: Sequence[str]) -> bool:
+    """Most files are named so."""
+    return sum(bool(_FORM.fullmatch(path) or SIDE.fullmatch(path)) for path in paths) > len(paths) / 2
+
+
+def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:
+    for file in files:
+        found = _FORM.fullmatch(file.path)
+        if not found:
+            yield Unplaced(file.path, "its name is not of the form assignment_username_attempt_time_file")
+            continue
+        person, username = _whose(side.get(f"{found['attempt']}.txt", b""), found["whose"])
+        yield Piece(username, file, found["file"], found["time"], _time(found["time"]), person=person)
+
+
+def _whose(manifest: bytes, whose: str) -> tuple[str | None, str]:
+    """Name and username, as the manifest's first line has them: a username may have underscores as the names do."""
+    told = _NAME.search(manifest.decode("utf-8-sig", "replace"))
+    if told and whose.endswith(f"_{told['username']}"):
+        return told["person"] or None, told["username"]
+    return None, whose.rpartition("_")[2]
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d-%H-%M-%S")
+    except ValueError:
+        return None

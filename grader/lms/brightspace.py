@@ -1,0 +1,51 @@
+"""Brightspace: a download has a folder for each hand-in, or flat names,
+
+    <n>-<n> - <name> - Oct 10, 2026 1022 AM/<file>     <n>-<n> - <name> - Oct 10, 2026 1022 AM - <file>
+
+and an index.html. There is no key but the name, and the time is without a zone.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grader.lms import Piece, Unplaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from grader.listing import File
+
+TITLE = "Brightspace"
+SIDE = re.compile(r"(?:[^/]+/)?index\.html")
+
+_FORM = re.compile(
+    r"(?:[^/]+/)?\d+-\d+ - (?P<person>[^/]+?) - (?P<month>[A-Z][a-z]{2}) (?P<day>\d{1,2}), (?P<year>\d{4}) "
+    r"(?P<hour>\d{1,2})(?P<minute>\d\d) (?P<half>[AP]M)(?: - (?P<file>[^/]+)|/(?P<path>.+))(?P<inner>/.+)?"
+)
+
+
+def recognises(paths: Sequence[str]) -> bool:
+    """Most files are of a hand-in, by their folder or name."""
+    return sum(_FORM.fullmatch(path) is not None for path in paths) > len(paths) / 2
+
+
+def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:  # noqa: ARG001 all are called alike
+    for file in files:
+        if found := _FORM.fullmatch(file.path):
+            name = (found["path"] or found["file"]) + (found["inner"] or "")
+            time = _time(found)
+            attempt = time.isoformat() if time else ""
+            yield Piece(found["person"], file, name, attempt, time, person=found["person"])
+        else:
+            yield Unplaced(file.path, "its path is not of the form number-number - name - date")
+
+
+def _time(found: re.Match[str]) -> datetime | None:
+    text = f"{found['month']} {found['day']} {found['year']} {int(found['hour']):02}{found['minute']} {found['half']}"
+    try:
+        return datetime.strptime(text, "%b %d %Y %I%M %p")
+    except ValueError:
+        return None

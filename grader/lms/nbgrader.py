@@ -1,0 +1,44 @@
+"""nbgrader: the folder of what was collected, with a timestamp.txt for each student's assignment:
+
+submitted/<student>/<assignment>/<path>
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grader.lms import Piece, Unplaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from grader.listing import File
+
+TITLE = "nbgrader"
+_ASSIGNMENT = r"(?P<folder>(?:(?:.+/)?submitted/)?(?P<student>[^/]+)/[^/]+)"
+SIDE = re.compile(rf"{_ASSIGNMENT}/timestamp\.txt")
+_FORM = re.compile(rf"{_ASSIGNMENT}/(?P<path>.+)")
+
+
+def recognises(paths: Sequence[str]) -> bool:
+    """Assignments have time stamps, two folders deep."""
+    return any(SIDE.fullmatch(path) and path.count("/") >= 2 and ")" not in path for path in paths)
+
+
+def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:
+    for file in files:
+        if found := _FORM.fullmatch(file.path):
+            time = _time(side.get(f"{found['folder']}/timestamp.txt", b""))
+            yield Piece(found["student"], file, found["path"], submitted=time)
+        else:
+            yield Unplaced(file.path, "its path is not of the form student/assignment/file")
+
+
+def _time(text: bytes) -> datetime | None:
+    try:
+        told = text.decode("ascii", "replace").strip().replace(" UTC", "+00:00")
+        return datetime.fromisoformat(re.sub(r" ([+-])", r"\1", told))
+    except ValueError:
+        return None

@@ -1,0 +1,55 @@
+"""Sakai: "Download All" gives
+
+    <assignment>/<Last, First>(<eid>)/Submission attachment(s)/<path>
+
+with a timestamp.txt for each student, such as 20261010234002000, without a zone, and files about grades and feedback.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from grader.lms import Piece, Unplaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from grader.listing import File
+
+TITLE = "Sakai"
+_STUDENT = r"(?P<folder>(?:[^/]+/)?(?P<person>[^/]+?)\((?P<id>[^/()]+)\))"
+SIDE = re.compile(
+    rf"{_STUDENT}/(?:timestamp\.txt|comments\.txt|feedbackText\.html|Feedback Attachment\(s\)/.*)"
+    r"|(?:[^/]+/)?grades\.(?:csv|xls)"
+)
+_FORM = re.compile(rf"{_STUDENT}/(?:Submission attachment\(s\)/(?P<path>.+)|(?P<text>[^/]*submissionText\.html))")
+
+
+def recognises(paths: Sequence[str]) -> bool:
+    """Most files are attachments, or about them."""
+    known = sum(bool(_FORM.fullmatch(path) or SIDE.fullmatch(path)) for path in paths)
+    return known > len(paths) / 2 and any(_FORM.fullmatch(path) for path in paths)
+
+
+def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:
+    for file in files:
+        if found := _FORM.fullmatch(file.path):
+            time = _time(side.get(f"{found['folder']}/timestamp.txt", b""))
+            name = found["path"] or found["text"]
+            yield Piece(found["id"], file, name, submitted=time, person=_in_order(found["person"].strip()))
+        else:
+            yield Unplaced(file.path, 'its path is not of the form "Last, First(eid)/Submission attachment(s)/file"')
+
+
+def _in_order(name: str) -> str:
+    last, comma, first = name.partition(", ")
+    return f"{first} {last}" if comma else name
+
+
+def _time(text: bytes) -> datetime | None:
+    try:
+        return datetime.strptime(text.decode("ascii", "replace").strip()[:14], "%Y%m%d%H%M%S")
+    except ValueError:
+        return None

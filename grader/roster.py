@@ -1,0 +1,77 @@
+"""Who is in the course: a CSV with some of the columns id, name, email and section.
+
+The first of id, email and name that it has is a student's key; a submission may be found by any of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from typing import TYPE_CHECKING, NamedTuple
+
+from grader.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEYS = ("id", "email", "name")
+COLUMNS = (*KEYS, "section")
+
+
+class Student(NamedTuple):
+    """One row: the key, and what is known besides."""
+
+    key: str
+    id: str | None = None
+    email: str | None = None
+    name: str | None = None
+    section: str | None = None
+
+    def names(self) -> Iterator[str]:
+        """Every text that may stand for this student, as `folded` has it."""
+        for text in (self.id, self.email, self.name):
+            if text:
+                yield folded(text)
+
+
+def folded(text: str) -> str:
+    """A key as it is compared: Unicode's forms, case and blanks make no difference."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def read(path: Path) -> Iterator[Student]:
+    """The students of a roster, in its order. Raises UsageError for what is none, and for a key that comes twice."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from _students(path, csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise UsageError(
+            f"roster {path}: it cannot be read ({why}); expected a CSV file in UTF-8; save it as one"
+        ) from None
+
+
+def _students(path: Path, rows: Iterator[list[str]]) -> Iterator[Student]:
+    header = [" ".join(cell.split()).casefold() for cell in next(rows, [])]
+    places = {column: header.index(column) for column in COLUMNS if column in header}
+    key_column = next((column for column in KEYS if column in places), None)
+    if key_column is None:
+        raise UsageError(
+            f"roster {path}: its first line has {', '.join(filter(None, header)) or 'nothing'}; expected some of the "
+            f"columns {', '.join(COLUMNS)}, and one of the first three at least; name them so"
+        )
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, 2):
+        cells = {column: row[n].strip() or None for column, n in places.items() if n < len(row)}
+        if not any(cells.values()):
+            continue
+        key = cells.get(key_column)
+        if not key:
+            raise UsageError(f"roster {path}:{number}: the student has no {key_column}; expected one; add it")
+        if (earlier := seen.setdefault(folded(key), number)) != number:
+            raise UsageError(
+                f"roster {path}:{number}: {key_column} {key!r} stands in line {earlier} already; expected each student "
+                "once; remove one of the lines"
+            )
+        yield Student(key, **cells)

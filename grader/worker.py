@@ -1,0 +1,169 @@
+"""What a worker does, in a process or on a machine of its own: it grades the jobs it is handed, behind its own walls.
+
+Jobs and results are plain values that any executor can carry. It knows neither the batch nor where reports go.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pickle
+import signal
+from contextlib import suppress
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, NamedTuple
+
+from grader import __version__, assignments, grading
+from grader import sandbox as sandboxes
+from grader.errors import GraderError, GraderFault
+from grader.render import html
+from grader.report import OriginReport, Report
+from grader.values import Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from grader.assignments import Assignment
+    from grader.rubric import Rubric
+    from grader.sandbox import Sandbox
+
+NEUTRAL_NAME = "submission.py"  # behind the walls: a traceback may be shown to another who handed in the same file
+
+
+class Setting(NamedTuple):
+    """What all submissions of a batch have in common; the versions are those of who hands out the jobs."""
+
+    rubric: Rubric
+    sandbox: str
+    assignment_version: str
+    grader_version: str
+
+    def packed(self) -> bytes:
+        """As it is sent with the jobs; unpacked once by each worker."""
+        return pickle.dumps(self)
+
+
+class Job(NamedTuple):
+    """One submission to be graded; where `same` has the report of the same file, to be reported as that was."""
+
+    n: int
+    name: str
+    source: bytes
+    student: str | None
+    submitted: datetime | None
+    seed: int
+    origin: OriginReport | None = None
+    same: bytes | None = None
+
+
+class Result(NamedTuple):
+    """The report as a line of JSON and as a page, and whether it could be read; or our fault, in words."""
+
+    n: int
+    line: bytes = b""
+    page: bytes = b""
+    status: str = ""
+    fault: str | None = None
+
+
+class _Desk(NamedTuple):
+    rubric: Rubric
+    assignment: Assignment
+    sandbox: Sandbox
+
+
+_opening = Lock()
+_open: dict[bytes, _Desk] = {}  # one at most
+
+
+def work(packed: bytes, jobs: Sequence[Job]) -> list[Result]:
+    """Grade these, one after another. What goes wrong on our side is in the results."""
+    try:
+        desk = _desk(packed)
+    except GraderError as error:
+        return [Result(job.n, fault=str(error)) for job in jobs]
+    return [_result(desk, job) for job in jobs]
+
+
+def grade(packed: bytes, submission: Submission, seed: int) -> Report:
+    """Grade one in this process. Raises GraderError."""
+    desk = _desk(packed)
+    return grading.grade(submission, desk.assignment, desk.rubric, seed=seed, sandbox=desk.sandbox)
+
+
+@atexit.register
+def leave() -> None:
+    """Leave nothing running."""
+    with _opening:
+        for desk in _open.values():
+            desk.sandbox.close()
+        _open.clear()
+
+
+def _desk(packed: bytes) -> _Desk:
+    """The desk for this setting; one for another is left."""
+    if packed not in _open:
+        leave()
+    with _opening:
+        if packed not in _open:
+            _open[packed] = _furnished(packed)
+        return _open[packed]
+
+
+def _furnished(packed: bytes) -> _Desk:
+    setting: Setting = pickle.loads(packed)  # noqa: S301 it comes from the grader that hands out the jobs
+    rubric = setting.rubric
+    assignment = assignments.load(rubric.assignment, beside=rubric.path.parent)
+    versions = __version__, assignments.version(assignment)
+    if versions != (setting.grader_version, setting.assignment_version):
+        raise GraderFault(
+            f"a worker: it has grader {versions[0]}, assignment {versions[1]}; expected {setting.grader_version}, "
+            f"{setting.assignment_version}, as where the batch was started; install the same on all machines"
+        )
+    return _Desk(rubric, assignment, sandboxes.start(setting.sandbox, cores()))
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _result(desk: _Desk, job: Job) -> Result:
+    try:
+        report = _report(desk, job)
+        return Result(job.n, report.model_dump_json().encode(), html.page(report).encode(), report.status)
+    except GraderFault as fault:
+        return Result(job.n, fault=str(fault))
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        return Result(job.n, fault=f"a fault of the grader's own, not of the submission: {told}; please report it")
+
+
+def _report(desk: _Desk, job: Job) -> Report:
+    if job.same is None:
+        submission = Submission(NEUTRAL_NAME, job.source, job.student, job.submitted)
+        report = grading.grade(submission, desk.assignment, desk.rubric, seed=job.seed, sandbox=desk.sandbox)
+    else:
+        report = grading.at_another_time(Report.model_validate_json(job.same), job.submitted, desk.rubric)
+    named = report.submission.model_copy(update={"name": job.name})
+    return report.model_copy(update={"student": job.student, "submission": named, "origin": job.origin})
+
+
+# A process of this machine that does nothing else.
+
+
+def prepare(packed: bytes) -> None:
+    """Leave interrupts to who started this process, end when that one does, and get ready."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(GraderError):  # the first job will meet it again, and tell
+        _desk(packed).sandbox.warm()
+
+
+def _end_with_parent() -> None:
+    from multiprocessing import connection, parent_process
+
+    if parent := parent_process():
+        connection.wait([parent.sentinel])
+        os._exit(1)
