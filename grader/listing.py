@@ -210,20 +210,20 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 def _suspicion(info: zipfile.ZipInfo, name: str) -> str:
-    if name.startswith("/") or re.match(r"[A-Za-z]:/", name) or _DOTS.search(name) or "\0" in name:
-        return "its path leads out of the archive"
+    """Why an entry is not to be read, if there is a reason."""
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind == stat.S_IFLNK:
-        return "it is a link: what it leads to may be anybody's"
-    if kind not in (0, stat.S_IFREG):
-        return "it is no regular file"
-    if not name.strip("./"):
-        return "it has no name"
-    if info.flag_bits & 0x1:
-        return "it is encrypted"
-    if info.file_size > HARMLESS and info.file_size > MOST_RATIO * info.compress_size:
-        return f"it would unpack to {info.file_size / max(1, info.compress_size):,.0f} times its size"
-    return ""
+    times = info.file_size / max(1, info.compress_size)
+    reasons = {
+        "its path leads out of the archive": name.startswith("/")
+        or re.match(r"[A-Za-z]:/", name)
+        or _DOTS.search(name),
+        "it has no name": not name.strip("./"),
+        "it is a link: what it leads to may be anybody's": kind == stat.S_IFLNK,
+        "it is no regular file": kind not in (0, stat.S_IFREG),
+        "it is encrypted": info.flag_bits & 0x1,
+        f"it would unpack to {times:,.0f} times its size": info.file_size > HARMLESS and times > MOST_RATIO,
+    }
+    return next((why for why, holds in reasons.items() if holds), "")
 
 
 def _modified(info: zipfile.ZipInfo) -> float | None:

@@ -24,8 +24,7 @@ def written(root, files):
 
 def placed(root):
     with listing.opened(root) as files:
-        found = list(intake.placed(files, intake.layout_of(files)))
-    return found
+        return list(intake.placed(files, intake.layout_of(files)))
 
 
 def chosen(root):
@@ -75,7 +74,7 @@ def test_files_of_the_same_time_are_taken_by_name(tmp_path):
 
 def test_a_time_without_a_zone_is_in_that_of_the_deadline():
     zone = timezone(timedelta(hours=9))
-    plain, deadline = datetime(2026, 10, 11, 10, 0), datetime(2026, 10, 11, 23, 59, tzinfo=zone)  # noqa: DTZ001
+    plain, deadline = datetime(2026, 10, 11, 10, 0), datetime(2026, 10, 11, 23, 59, tzinfo=zone)
     assert intake.in_zone_of(deadline, plain) == plain.replace(tzinfo=zone)
     assert intake.in_zone_of(None, plain) == plain
     assert intake.in_zone_of(deadline, deadline) == deadline

@@ -7,6 +7,7 @@ import os
 import stat
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -142,9 +143,10 @@ def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
 
 
 def test_of_two_entries_of_one_name_the_last_counts(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as target, pytest.warns(UserWarning):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as target:
         target.writestr("ada.py", "first")
-        target.writestr("ada.py", "second")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            target.writestr("ada.py", "second")
     read, refused = listed(tmp_path / "a.zip")
     assert read == {"ada.py": b"second"}
     assert list(refused) == ["ada.py"]
@@ -261,11 +263,10 @@ def zips(draw, depth=1):
 
 
 def mutated(data, cuts):
+    changed = bytearray(data)
     for place, byte in cuts:
-        if data:
-            place %= len(data)
-            data = data[:place] + bytes([byte]) + data[place + 1 :]
-    return data
+        changed[place % len(changed)] = byte
+    return bytes(changed)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -281,10 +282,8 @@ def test_no_archive_breaks_the_reader_or_reaches_outside(data, cuts):
                 entries = list(files.files())
                 for entry in entries:
                     if isinstance(entry, File):
-                        try:
+                        with suppress(listing.Unreadable):
                             assert len(files.read(entry.locator, 1000)) <= 1000
-                        except listing.Unreadable as error:
-                            assert str(error)
                 pieces = list(intake.placed(files, intake.layout_of(files)))
                 placed = [p.file.path if isinstance(p, Piece) else p.path for p in pieces]
         except UsageError:

@@ -65,7 +65,7 @@ DOWNLOADS = {
     "blackboard/gradebook_CS101_Homework20120_2026-10-11-09-00-00.zip": (
         "blackboard",
         {
-            ("aalmeida", "hw1.py"): {"person": "Ana Almeida", "submitted": datetime(2026, 10, 10, 23, 40, 2)},  # noqa: DTZ001
+            ("aalmeida", "hw1.py"): {"person": "Ana Almeida", "submitted": datetime(2026, 10, 10, 23, 40, 2)},
             ("s_oneil", "hw1.py"): {"person": "Sean ONeil"},
         },
         set(),
@@ -73,15 +73,15 @@ DOWNLOADS = {
     "brightspace/Homework 1 Download Oct 11, 2026 900 AM.zip": (
         "brightspace",
         {
-            ("Ana Almeida", "hw1.py"): {"submitted": datetime(2026, 10, 10, 23, 40)},  # noqa: DTZ001
-            ("Seán O'Neil", "hw1.py"): {"submitted": datetime(2026, 10, 11, 1, 20)},  # noqa: DTZ001
+            ("Ana Almeida", "hw1.py"): {"submitted": datetime(2026, 10, 10, 23, 40)},
+            ("Seán O'Neil", "hw1.py"): {"submitted": datetime(2026, 10, 11, 1, 20)},
             ("Li van der-Berg", "hw1.py"): {},
         },
         set(),
     ),
     "sakai/bulk_download.zip": (
         "sakai",
-        {("aalmeida", "hw1.py"): {"person": "Ana Almeida", "submitted": datetime(2026, 10, 10, 23, 40, 2)}},  # noqa: DTZ001
+        {("aalmeida", "hw1.py"): {"person": "Ana Almeida", "submitted": datetime(2026, 10, 10, 23, 40, 2)}},
         set(),
     ),
     "nbgrader": (
