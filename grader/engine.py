@@ -173,9 +173,7 @@ def pack(calls: Sequence[Call], sent: Table | None = None) -> bytes:
                 table[id(argument)] = len(table)
                 arguments.append(_argument(argument))
         positions = [table[id(argument)] for argument in call.arguments]
-        packed.append(
-            packing.text(call.part.function) + bytes([len(positions)]) + b"".join(map(packing.u32, positions))
-        )
+        packed.append(packing.text(call.part.function) + packing.positions(positions))
     return b"".join((packing.u32(len(arguments)), *arguments, packing.u32(len(packed)), *packed))
 
 
@@ -189,4 +187,4 @@ def _argument(value: Any) -> bytes:
         return b"F" + packing.text(value.text) + bytes([len(value.constants)]) + constants
     if isinstance(value, tuple):
         return b"L" + packing.u32(len(value)) + b"".join(map(_argument, value))
-    return b"A" + packing.array(0, value.shape, value.astype("<f8").tobytes())
+    return b"A" + packing.array(0, value.shape, value.astype("<f8", copy=False).tobytes())

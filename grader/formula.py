@@ -22,10 +22,15 @@ class Formula:
         import numpy as np
 
         if self._function is None:
-            self._function = eval(_code(self.text), {**vars(np), **self.constants})  # noqa: S307 the text is our own
+            code, names = _code(self.text)
+            # numpy's names that it uses and no others: to copy all of them would touch, and so copy, all of a child's memory
+            known = {name: getattr(np, name) for name in names if name not in self.constants}
+            self._function = eval(code, {**known, **self.constants})  # noqa: S307 the text is our own
         return self._function(np.asanyarray(z))
 
 
 @cache
 def _code(text: str) -> Any:
-    return compile(f"lambda z: {text}", "<formula>", "eval")
+    """The formula's code, and the names in it."""
+    code = compile(f"lambda z: {text}", "<formula>", "eval")
+    return code, code.co_consts[0].co_names

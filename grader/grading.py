@@ -6,6 +6,7 @@ not its business.
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic
@@ -21,7 +22,7 @@ from grader.report import LateReport, PrintedReport, Report, RubricRef, SandboxR
 from grader.values import LARGEST_FILE, Judged, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from grader.assignments import Assignment
@@ -174,22 +175,33 @@ def _find(
     """The verdict and the flags of each criterion, and where it is wrong, why."""
     judged = _judge(task, (*calls, *again), len(calls), outcomes)
     explained = explanation.explain(task, judged)
+    by_differences = _functions_by_differences(judged)
+    made = Counter(call.part.id for call in calls)
     findings = {}
     for part, entries in judged.items():
-        verdict = judge.decide([entry.verdict for entry in entries], sum(call.part.id == part for call in calls))
-        used_differences = judge.used_finite_differences(explanation.of_function(judged, part))
-        findings[part] = Finding(verdict, tuple(_flags(entries, used_differences)), explained.get(part, Explanation()))
+        verdict = judge.decide([entry.verdict for entry in entries], made[part])
+        flags = tuple(_flags(entries, by_differences))
+        findings[part] = Finding(verdict, flags, explained.get(part, Explanation()))
     return {part: one._replace(carried=_is_carried(part, findings, judged, task)) for part, one in findings.items()}
+
+
+def _functions_by_differences(judged: Mapping[str, Sequence[Judged]]) -> set[str]:
+    """The functions whose answers were found by finite differences."""
+    by_function: dict[str, list[Judged]] = {}
+    for entries in judged.values():
+        for entry in entries:
+            by_function.setdefault(entry.call.part.function, []).append(entry)
+    return {function for function, entries in by_function.items() if judge.used_finite_differences(entries)}
 
 
 def _judge(task: Task, calls: Sequence[Call], count: int, outcomes: Mapping[int, Outcome]) -> dict[str, list[Judged]]:
     """Every call that was made, judged, by part. Those from `count` on are repeats, and one that dies is no mistake."""
     judged: dict[str, list[Judged]] = {criterion.id: [] for criterion in task.rubric.criteria}
-    for n, call in enumerate(calls):
-        if n in outcomes and (n < count or outcomes[n].kind in judge.ANSWERED):
-            reference = task.assignment.reference(call)
-            verdict = judge.judge(call, outcomes[n], reference, task.tolerance)
-            judged[call.part.id].append(Judged(call, outcomes[n], reference, verdict))
+    made = [n for n in range(len(calls)) if n in outcomes and (n < count or outcomes[n].kind in judge.ANSWERED)]
+    columns = [calls[n] for n in made], [outcomes[n] for n in made], [task.assignment.reference(calls[n]) for n in made]
+    verdicts = judge.judge_all(*columns, task.tolerance)
+    for entry in map(Judged, *columns, verdicts):
+        judged[entry.call.part.id].append(entry)
     return judged
 
 
@@ -203,8 +215,8 @@ def _is_carried(part: str, findings: Mapping[str, Finding], judged: Mapping[str,
     return sound and diagnosis.is_carried_forward(feedback, part, judged, task.tolerance)
 
 
-def _flags(of_criterion: Sequence[Judged], used_differences: bool) -> Iterator[str]:
-    if used_differences:
+def _flags(of_criterion: Sequence[Judged], by_differences: Collection[str]) -> Iterator[str]:
+    if any(entry.call.part.function in by_differences for entry in of_criterion[:1]):
         yield "finite_differences"
     first: dict[int, Outcome] = {}
     if any(judge.differs(first.setdefault(id(e.call), e.outcome), e.outcome) for e in of_criterion):

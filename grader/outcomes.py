@@ -44,6 +44,9 @@ _ADVICE = (  # by what the walls make Python say
 )
 
 
+DTYPES = tuple(map(np.dtype, packing.DTYPES))
+
+
 def clean(text: str) -> str:
     """A student's text without terminal codes and invisible characters; line ends and tabs stay."""
     text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text)
@@ -83,14 +86,17 @@ def _text(cursor: Cursor) -> str:
 
 def _value(cursor: Cursor) -> Outcome:
     value = _array(cursor)
-    visited = {cursor.u8(): _array(cursor) for _ in range(cursor.u8())}
-    points = {position: points.astype(np.complex128).reshape(-1) for position, points in visited.items()}
-    return Outcome("value", value=value, shape=value.shape, visited=points)
+    visited = {}
+    for _ in range(cursor.u8()):
+        position, (code, _, raw) = cursor.u8(), cursor.array()
+        if raw:
+            visited[position] = np.frombuffer(raw, DTYPES[code]).astype(np.complex128)
+    return Outcome("value", value=value, shape=value.shape, visited=visited)
 
 
 def _array(cursor: Cursor) -> Any:
     code, shape, raw = cursor.array()
-    return np.frombuffer(raw, packing.DTYPES[code]).reshape(shape)
+    return np.frombuffer(raw, DTYPES[code]).reshape(shape)
 
 
 def _raised(cursor: Cursor, called_as: str) -> Outcome:

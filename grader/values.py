@@ -94,7 +94,7 @@ class Outcome(NamedTuple):
 
     `value` is None where nothing numeric came back, or where it was too large to be an answer
     (then only `shape` is known). `visited` holds the points at which each callable argument was
-    called, by its position; `mutates_inputs` tells that it failed because it writes into its inputs, and
+    called, by its position, where it was; `mutates_inputs` tells that it failed because it writes into its inputs, and
     `on_copies` what it answered when it was given copies.
     """
 

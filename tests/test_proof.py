@@ -77,7 +77,7 @@ def symbols(name, *sizes):
     ("right", "wrong", "part"),
     [
         ("gradient = gradient @ a4(k, net)", "gradient = gradient @ net.A[k]", "b2"),
-        ("return np.diag(net.dsigma(net.z(l)))\n", "return np.diag(net.dsigma(net.y[l]))\n", "a3"),
+        ("return np.diag(net.slope(l))\n", "return np.diag(net.dsigma(net.y[l]))\n", "a3"),
     ],
 )
 def test_a_broken_reference_exits_with_3(tmp_path, right, wrong, part):

@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
@@ -18,7 +19,7 @@ from grader import formula
 from grader.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from random import Random
     from types import ModuleType
 
@@ -132,6 +133,12 @@ def load(name: str, beside: Path | None = None) -> Assignment:
 
 def version(assignment: Assignment) -> str:
     """A fingerprint of all that decides about points: the assignment, its mistakes, how formulas are read."""
+    return _version(cast("Hashable", assignment))
+
+
+@cache  # a module is what its file was when it was loaded
+def _version(module: Hashable) -> str:
+    assignment = cast("Assignment", module)
     own = Path(assignment.__file__)
     feedback = sorted(own.with_name(f"{own.stem}_feedback").glob("*.py"))
     texts = (file.read_bytes() for file in (own, Path(formula.__file__), *feedback))

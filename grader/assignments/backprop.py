@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -68,6 +69,9 @@ SYMBOLIC_SHAPES = (
 )
 
 
+MOST_CANCELLED = 10  # times a gradient may be smaller than without its terms' signs
+
+
 class Network(NamedTuple):
     """One network with its forward pass: tuples A[0..L], b[0..L], y[0..L], and sigma with its derivative."""
 
@@ -85,9 +89,23 @@ class Network(NamedTuple):
         """The pre-activation A_l y_{l-1} + b_l (step S2)."""
         return self.A[l] @ self.y[l - 1] + self.b[l]
 
+    def slope(self, l: int) -> Any:
+        """sigma'(z_l), a number a unit (step S4)."""
+        return self.dsigma(self.z(l))
+
     @property
     def widths(self) -> tuple[int, ...]:
         return (self.A[1].shape[1], *(len(b) for b in self.b[1:]))
+
+
+class _Remembering(Network):
+    """The same, with each slope computed once."""
+
+    def slope(self, l: int) -> Any:
+        slopes: dict[int, Any] = self.__dict__
+        if l not in slopes:
+            slopes[l] = super().slope(l)
+        return slopes[l]
 
 
 # The references. Each takes y as it is given and never recomputes the forward pass.
@@ -105,12 +123,12 @@ def a2(l: int, net: Network) -> Any:
 
 def a3(l: int, net: Network) -> Any:
     """dy_l/db_l = diag(sigma'(z_l)); n_l x n_l; l = 1..L-1. S3 with S4, the chain rule through sigma: S5."""
-    return np.diag(net.dsigma(net.z(l)))
+    return np.diag(net.slope(l))
 
 
 def a4(l: int, net: Network) -> Any:
     """dy_l/dy_{l-1} = diag(sigma'(z_l)) A_l; n_l x n_{l-1}; l = 2..L-1. S6, S7: s_i A_ij; S8: the product is that."""
-    return np.diag(net.dsigma(net.z(l))) @ net.A[l]
+    return net.slope(l)[:, None] * net.A[l]  # diag(s) A: row i times s_i
 
 
 def b1(l: int, net: Network) -> Any:
@@ -123,7 +141,7 @@ def b2(l: int, net: Network) -> Any:
 
     S9: dy_l/dA_ij = s_i y_j e_i. S10: the chain rule from y_l to y_L. S11: g e_i = g_i. S12: the matrix.
     """
-    return np.diag(net.dsigma(net.z(l))) @ output_gradient(l, net).T @ net.y[l - 1][None, :]
+    return (net.slope(l) * output_gradient(l, net)[0])[:, None] * net.y[l - 1]  # diag(s) g^T y^T: entry s_i g_i y_j
 
 
 def output_gradient(l: int, net: Network) -> Any:
@@ -174,13 +192,14 @@ def draw_problem(widths: Sequence[int], random: Random) -> Network:
 def calls(net: Network) -> Iterator[Call]:
     """Every call the homework asks for on one network, layer by layer."""
     sites = np.concatenate([net.z(l) for l in range(1, net.L + 1)])
-    arguments = (net.A, net.b, net.y, net.sigma, net.dsigma)
+    widths = net.widths
+    shape = "-".join(map(str, widths))
     for part_id, l in _parts(net.L):
-        before, here = net.widths[l - 1 : l + 1]
-        place = f"l = {l}, widths {'-'.join(map(str, net.widths))}"
+        before, here = widths[l - 1 : l + 1]
+        place = f"l = {l}, widths {shape}"
         units = "1 unit" if here == 1 else f"{here} units"
         scale = f"a layer of {units} after one of {before}"
-        yield Call(_PART[part_id], (l, *arguments), place, scale, sites if l < net.L else None)
+        yield Call(_PART[part_id], (l, *net), place, scale, sites if l < net.L else None)
 
 
 def _parts(L: int) -> Iterator[tuple[str, int]]:
@@ -195,7 +214,15 @@ def _random_network(widths: Sequence[int], random: Random) -> Network:
     constants = {"p": p, "q": q, "w": w, "s": s}
     sigma = Formula("p*z + q/w*sin(w*z + s)", constants)  # entire, unguessable, never even, sigma' in [.25, .85]
     dsigma = Formula("p + q*cos(w*z + s)", constants)
-    return problem(widths, lambda _, *shape: _signed(random, *shape), sigma, dsigma)
+    count = widths[0] + sum(here * (before + 1) for before, here in pairwise(widths))
+    numbers, taken = _signed(random, count), 0
+
+    def next_ones(_: str, *shape: int) -> Array:
+        nonlocal taken
+        start, taken = taken, taken + prod(shape)
+        return numbers[start:taken].reshape(shape)
+
+    return problem(widths, next_ones, sigma, dsigma)
 
 
 def problem(widths: Sequence[int], entries: Callable[..., Any], sigma: Any, dsigma: Any) -> Network:
@@ -214,15 +241,16 @@ def forward(A: Sequence[Any], b: Sequence[Any], x: Any, sigma: Callable[[Any], A
     return tuple(y)
 
 
-def _signed(random: Random, *shape: int) -> Array:
-    """Entries of either sign and never near zero, so that no structure hides behind one."""
-    count = int(np.prod(shape))
-    return np.array([random.choice((-1, 1)) * random.uniform(0.5, 1.5) for _ in range(count)]).reshape(shape)
+def _signed(random: Random, count: int) -> Array:
+    """Entries of either sign and never near zero, so that no structure hides behind one: +-[.5, 1.5)."""
+    number = random.random
+    uniform = np.array([number() for _ in range(count)]) * 2 - 1  # [-1, 1)
+    return uniform + np.copysign(0.5, uniform)
 
 
 def _is_generic(net: Network) -> bool:
     """Both signs of z in every hidden layer of two units or more: a ReLU's derivative would show."""
-    return all(len(net.b[l]) == 1 or (z := net.z(l)).min() < 0 < z.max() for l in range(1, net.L))
+    return all(len(net.b[l]) == 1 or min(z := net.z(l).tolist()) < 0 < max(z) for l in range(1, net.L))
 
 
 def _is_well_conditioned(net: Network) -> bool:
@@ -230,9 +258,24 @@ def _is_well_conditioned(net: Network) -> bool:
 
     Those of the output layer are 1, A_L and y_{L-1}, and always are.
     """
-    single = Network(_single(net.A), _single(net.b), _single(net.y), net.sigma, net.dsigma)
-    pairs = ((REFERENCES[part](l, single), REFERENCES[part](l, net)) for part, l in _parts(net.L) if l < net.L)
-    return all(np.abs(rough - exact).max() <= 1e-6 * np.abs(exact).max() for rough, exact in pairs)
+    double = _Remembering(*net)
+    if _cancels(double):
+        return False
+    single = _Remembering(_single(net.A), _single(net.b), _single(net.y), net.sigma, net.dsigma)
+    pairs = ((REFERENCES[part](l, single), REFERENCES[part](l, double)) for part, l in _parts(net.L) if l < net.L)
+    return all(abs(rough - exact).max() <= 1e-6 * abs(exact).max() for rough, exact in pairs)
+
+
+def _cancels(net: Network) -> bool:
+    """Whether a gradient is small only because large terms cancel: whoever computes it otherwise would lose digits."""
+    gradient = net.A[net.L]
+    without_signs = np.abs(gradient)
+    for l in range(net.L - 1, 0, -1):
+        if np.abs(gradient).max() * MOST_CANCELLED < without_signs.max():
+            return True
+        jacobian = a4(l, net)
+        gradient, without_signs = gradient @ jacobian, without_signs @ np.abs(jacobian)
+    return False
 
 
 def _single(values: tuple[Any, ...]) -> tuple[Any, ...]:

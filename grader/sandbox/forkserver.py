@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Where a child has Landlock's rules, and the socket that hands it its ends, until it needs them no more.
 RULESET, HANDING = 5, 6
+IDLE_SECONDS = 0.02  # until a child in reserve prepares itself: where submissions wait in line, it had better begin
 FIRST_KEPT = 10  # the zygote's own descriptors are from here on; a child's are below
 
 
@@ -216,7 +217,8 @@ def _answer(zygote: _Zygote, handing: socket.socket) -> None:
     if layers.DESCRIPTORS in zygote.standing:
         linux.close_from(HANDING + 1)
     sys.modules["numpy"].random.seed()  # else all children would draw the same numbers
-    harness.rehearse(1)  # what this copies of the zygote's memory need not be copied while someone waits
+    if not _is_asked(HANDING, IDLE_SECONDS):
+        harness.rehearse(1)  # what this copies of the zygote's memory need not be copied while someone waits
     _, ends, _, _ = socket.recv_fds(socket.socket(fileno=HANDING), LONGEST_MESSAGE, 3)
     request, response, output = ends
     for place, descriptor in enumerate((output, output, request, response), start=1):
@@ -227,6 +229,13 @@ def _answer(zygote: _Zygote, handing: socket.socket) -> None:
         harness.serve(3, 4, partial(confinement.confine, zygote.standing, RULESET, zygote.address_space))
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}".encode())
+
+
+def _is_asked(descriptor: int, seconds: float) -> bool:
+    """Whether there is something to read before so much time has passed."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))
 
 
 def _see_to_its_end(channel: socket.socket, running: _Spare) -> None:

@@ -11,6 +11,10 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DTYPES = ("<f8", "<c16")
 MOST_DIMENSIONS = 64  # numpy's own limit
@@ -22,6 +26,7 @@ _ITEM_BYTES = (8, 16)
 _U32 = struct.Struct("<I")
 _F64 = struct.Struct("<d")
 _I64 = struct.Struct("<q")
+_DIMENSIONS = tuple(struct.Struct(f"<B{count}Q") for count in range(MOST_DIMENSIONS + 1))
 
 
 class Malformed(Exception):
@@ -45,12 +50,19 @@ def text(value: str) -> bytes:
     return u32(len(data)) + data
 
 
+def positions(values: Sequence[int]) -> bytes:
+    """At most 255 of them, after their number."""
+    return struct.pack(f"<B{len(values)}I", len(values), *values)
+
+
 def array(code: int, shape: tuple[int, ...], raw: bytes) -> bytes:
     return bytes([code]) + dimensions(shape) + raw
 
 
 def dimensions(shape: tuple[int, ...]) -> bytes:
-    return struct.pack(f"<B{len(shape)}Q", len(shape), *shape)
+    count = len(shape)
+    known = _DIMENSIONS[count] if count <= MOST_DIMENSIONS else struct.Struct(f"<B{count}Q")
+    return known.pack(count, *shape)
 
 
 class Cursor:
@@ -86,10 +98,10 @@ class Cursor:
         return self.take(self.u32()).decode("utf-8", "replace")
 
     def dimensions(self) -> tuple[int, ...]:
-        count = self.u8()
+        count = self._payload[self._at] if self._at < len(self._payload) else self.u8()
         if count > MOST_DIMENSIONS:
             raise Malformed(f"{count} dimensions")
-        return struct.unpack(f"<{count}Q", self.take(8 * count))
+        return _DIMENSIONS[count].unpack(self.take(1 + 8 * count))[1:]
 
     def array(self) -> tuple[int, tuple[int, ...], bytes]:
         """Code, shape and raw entries; the shape is checked against the length before memory is taken."""
@@ -97,9 +109,10 @@ class Cursor:
         if code >= len(DTYPES):
             raise Malformed(f"array code {code}")
         shape = self.dimensions()
-        if math.prod(dimension or 1 for dimension in shape) > 2**32:
+        count = math.prod(shape)
+        if count > 2**32 or (count == 0 and math.prod(dimension or 1 for dimension in shape) > 2**32):
             raise Malformed(f"an array of shape {shape}")  # 0 x 4,000,000,000 x ...: no bytes, and no array either
-        return code, shape, self.take(math.prod(shape) * _ITEM_BYTES[code])
+        return code, shape, self.take(count * _ITEM_BYTES[code])
 
     def rest(self) -> bytes:
         return self.take(len(self._payload) - self._at)
