@@ -97,7 +97,7 @@ def run(plan: Plan, watch: Watch = lambda _: None) -> Summary:
         folder = stack.enter_context(Folder(plan.out))
         _recall(plan, folder, ledger)
         kept = ledger.count()[1]
-        _grade(plan, files, layout.platform, ledger, folder, watch)
+        _grade(_Work(plan, files, layout.platform, ledger, folder, settings.seeds()), watch)
         return closing.close(plan.rubric, ledger, folder, platform=layout.platform, kept=kept)
 
 
@@ -192,49 +192,62 @@ def _submitted(plan: Plan, entry: Entry) -> datetime | None:
 # What is to be graded.
 
 
-def _grade(plan: Plan, files: Listing, platform: str | None, ledger: Ledger, folder: Folder, watch: Watch) -> None:
+class _Work(NamedTuple):
+    """Everything that grading needs at hand."""
+
+    plan: Plan
+    files: Listing
+    platform: str | None
+    ledger: Ledger
+    folder: Folder
+    seed: Callable[[str], int]
+
+
+def _grade(work: _Work, watch: Watch) -> None:
     """Each file once; then whoever handed in the same gets the same."""
+    plan, ledger = work.plan, work.ledger
     packed = plan.setting.packed()
     total, done, _ = ledger.count()
     graded = faults = 0
     watch(Progress(done, total, 0, 0))
-    leaders = _jobs(plan, files, platform, ledger) if ledger.lead() else iter(())
-    results = pool.conduct(plan.start(packed), plan.workers, packed, leaders)
-    same = _jobs_of_the_same(plan, platform, ledger, folder)
-    for result in chain(results, pool.conduct(partial(pool.local, 1, packed), 1, packed, same)):
+    ledger.lead()
+    results = pool.conduct(plan.start(packed), plan.workers, packed, _jobs(work))
+    same = pool.conduct(partial(pool.local, 1, packed), 1, packed, _jobs_of_the_same(work))
+    for result in chain(results, same):
         if result.fault is None:
             # the page first: whoever has a report has a page
-            write(folder.page(ledger.student_of(result.n)), result.page)
-            ledger.reported(result.n, folder.append(result.line))
+            write(work.folder.page(ledger.student_of(result.n)), result.page)
+            ledger.reported(result.n, work.folder.append(result.line))
             graded += 1
         else:
             faults += ledger.failed(result.n, result.fault)
         watch(Progress(done + graded, total, graded, faults))
 
 
-def _jobs(plan: Plan, files: Listing, platform: str | None, ledger: Ledger) -> Iterator[Job]:
-    for entry in ledger.leaders():
+def _jobs(work: _Work) -> Iterator[Job]:
+    for entry in work.ledger.leaders():
         try:
-            source = files.read(entry.piece.file.locator, LARGEST_FILE + 1)
+            source = work.files.read(entry.piece.file.locator, LARGEST_FILE + 1)
         except Unreadable as error:
-            ledger.failed(entry.n, f"its file can no longer be read: {error}; expected it to stay; run the batch again")
+            fault = f"its file can no longer be read: {error}; expected it to stay; run the batch again"
+            work.ledger.failed(entry.n, fault)
             continue
         if hashlib.sha256(source).hexdigest() != entry.sha256:
-            ledger.failed(entry.n, "its file was changed meanwhile; expected it to stay; run the batch again")
+            work.ledger.failed(entry.n, "its file was changed meanwhile; expected it to stay; run the batch again")
             continue
-        yield _job(plan, platform, ledger, entry, source)
+        yield _job(work, entry, source)
 
 
-def _jobs_of_the_same(plan: Plan, platform: str | None, ledger: Ledger, folder: Folder) -> Iterator[Job]:
-    for entry, place in ledger.followers():
-        yield _job(plan, platform, ledger, entry, b"")._replace(same=folder.read(place))
+def _jobs_of_the_same(work: _Work) -> Iterator[Job]:
+    for entry, place in work.ledger.followers():
+        yield _job(work, entry, b"")._replace(same=work.folder.read(place))
 
 
-def _job(plan: Plan, platform: str | None, ledger: Ledger, entry: Entry, source: bytes) -> Job:
+def _job(work: _Work, entry: Entry, source: bytes) -> Job:
     piece = entry.piece
-    name, email, section = ledger.student(entry.student)
+    name, email, section = work.ledger.student(entry.student)
     origin = OriginReport(
-        platform=platform,
+        platform=work.platform,
         path=piece.file.path,
         key=piece.student,
         name=name,
@@ -246,5 +259,6 @@ def _job(plan: Plan, platform: str | None, ledger: Ledger, entry: Entry, source:
         group=piece.group,
         note=entry.note,
     )
-    seed = settings.seed_for(entry.sha256)
-    return Job(entry.n, PurePath(piece.name).name, source, entry.student, _submitted(plan, entry), seed, origin)
+    submitted = _submitted(work.plan, entry)
+    seed = work.seed(entry.sha256)
+    return Job(entry.n, PurePath(piece.name).name, source, entry.student, submitted, seed, origin)

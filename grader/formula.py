@@ -23,7 +23,7 @@ class Formula:
 
         if self._function is None:
             code, names = _code(self.text)
-            # numpy's names that it uses and no others: to copy all of them would touch, and so copy, all of a child's memory
+            # of numpy's names those it uses: to copy all would touch, and so have copied, much of a child's memory
             known = {name: getattr(np, name) for name in names if name not in self.constants}
             self._function = eval(code, {**known, **self.constants})  # noqa: S307 the text is our own
         return self._function(np.asanyarray(z))

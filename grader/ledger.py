@@ -169,12 +169,11 @@ class Ledger:
     def left_over(self) -> Iterator[Place]:
         return (Place(*row) for row in self._db.execute("SELECT at, length FROM left_over ORDER BY at"))
 
-    def lead(self) -> int:
-        """Choose one attempt for each file that has no report yet, to be graded for all; gives their number."""
+    def lead(self) -> None:
+        """Choose one attempt for each file that has no report yet, to be graded for all."""
         self._db.execute(
             "INSERT INTO leader SELECT MIN(n) FROM entry GROUP BY sha256 HAVING COUNT(at) = 0 AND COUNT(fault) = 0"
         )
-        return int(self._db.execute("SELECT COUNT(*) FROM leader").fetchone()[0])
 
     def leaders(self) -> Iterator[Entry]:
         """Those chosen."""

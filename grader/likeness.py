@@ -37,7 +37,7 @@ class Alike(NamedTuple):
 
 
 def alike(ordered: Callable[[slice], Iterable[Sketched]]) -> list[Alike]:
-    """What an instructor may want to read. `ordered` gives sketches by a part of them, then by all of it, then by file."""
+    """What an instructor may want to read. `ordered` has sketches by a part of them, then by all of it, by file."""
     return [*islice(_identical(ordered(slice(0, None))), MOST_GROUPS), *_nearly(ordered)]
 
 

@@ -7,11 +7,12 @@ knows neither rubrics nor files.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from grader import worker
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 CHUNK = 8  # jobs handed out together, where there are many: what it costs to hand them out is shared
 PER_WORKER = 3  # chunks in flight
 TRIES = 3  # of a job that loses its worker
+CONNECT_SECONDS = 15  # for a scheduler to answer
 MOST_FAULTS = 20  # one after another, and nothing between: it is not the submissions
 
 
@@ -49,8 +51,10 @@ def cluster(address: str) -> Executor:
             "--cluster: the package distributed is not installed; expected the extra `cluster`; run: "
             "pip install 'grader[cluster]'"
         ) from None
+    for name in ("distributed", "distributed.client"):  # what it loses is found again here, or told in our words
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        client: Any = Client(address, set_as_default=False)  # type: ignore[no-untyped-call]  # distributed has few types
+        client: Any = Client(address, set_as_default=False, timeout=CONNECT_SECONDS)  # type: ignore[no-untyped-call]  # distributed has few types
     except (OSError, ValueError, TimeoutError) as error:
         raise GraderFault(
             f"--cluster {address}: no scheduler answers there ({error or type(error).__name__}); expected one, such as "
@@ -79,7 +83,7 @@ class _Cluster(Executor):
         return self._executor.submit(function, *arguments, **keywords)  # type: ignore[no-any-return]  # distributed has no types
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._executor.shutdown(wait=wait, cancel_futures=cancel_futures)
+        self._executor.shutdown(wait=wait)
         self._client.close(timeout=2)
 
 
@@ -97,12 +101,11 @@ def conduct(start: Start, workers: int, packed: bytes, jobs: Iterator[Job]) -> I
 
 
 def _results(start: Start, workers: int, packed: bytes, jobs: Iterator[Job]) -> Iterator[Result]:
-    lost: list[Job] = []
-    while True:
+    while (first := next(jobs, None)) is not None:  # no executor is begun for nothing
         with _running(start) as executor:
-            lost = yield from _until_broken(lambda chunk: executor.submit(worker.work, packed, chunk), workers, jobs)
-        if not lost:
-            return
+            lost = yield from _until_broken(
+                lambda chunk: executor.submit(worker.work, packed, chunk), workers, chain([first], jobs)
+            )
         yield from _each_alone(start, packed, deque(lost))
 
 

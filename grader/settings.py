@@ -10,8 +10,12 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.errors import GraderFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECRET_BYTES = 32
 SEED_BITS = 53  # exact in every JSON reader, those with doubles only included
@@ -35,10 +39,20 @@ def seed_for(digest: str) -> int:
 
     Raises GraderFault when the installation's secret can be neither read nor created.
     """
+    return seeds()(digest)
+
+
+def seeds() -> Callable[[str], int]:
+    """`seed_for` for many submissions: the secret is read once."""
     import hashlib
 
-    keyed = hashlib.blake2b(digest.encode(), key=_secret(home() / "secret"), digest_size=8).digest()
-    return int.from_bytes(keyed, "big") >> (64 - SEED_BITS)
+    secret = _secret(home() / "secret")
+
+    def seed(digest: str) -> int:
+        keyed = hashlib.blake2b(digest.encode(), key=secret, digest_size=8).digest()
+        return int.from_bytes(keyed, "big") >> (64 - SEED_BITS)
+
+    return seed
 
 
 def _secret(path: Path) -> bytes:

@@ -102,10 +102,10 @@ class _Remembering(Network):
     """The same, with each slope computed once."""
 
     def slope(self, l: int) -> Any:
-        slopes: dict[int, Any] = self.__dict__
-        if l not in slopes:
-            slopes[l] = super().slope(l)
-        return slopes[l]
+        known = self.__dict__
+        if (name := f"slope {l}") not in known:
+            known[name] = super().slope(l)
+        return known[name]
 
 
 # The references. Each takes y as it is given and never recomputes the forward pass.
@@ -244,7 +244,7 @@ def forward(A: Sequence[Any], b: Sequence[Any], x: Any, sigma: Callable[[Any], A
 def _signed(random: Random, count: int) -> Array:
     """Entries of either sign and never near zero, so that no structure hides behind one: +-[.5, 1.5)."""
     number = random.random
-    uniform = np.array([number() for _ in range(count)]) * 2 - 1  # [-1, 1)
+    uniform: Array = np.array([number() for _ in range(count)]) * 2 - 1  # [-1, 1)
     return uniform + np.copysign(0.5, uniform)
 
 
