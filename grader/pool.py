@@ -82,7 +82,7 @@ class _Cluster(Executor):
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
         return self._executor.submit(function, *arguments, **keywords)  # type: ignore[no-any-return]  # distributed has no types
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002 it knows no such thing
         self._executor.shutdown(wait=wait)
         self._client.close(timeout=2)
 
@@ -168,8 +168,9 @@ def _running(start: Start) -> Iterator[Executor]:
     try:
         yield executor
     except BaseException:
-        for process in set(multiprocessing.active_children()) - others:
+        started = set(multiprocessing.active_children()) - others
+        for process in started:
             process.kill()
-        executor.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(wait=bool(started), cancel_futures=True)  # what is not ours to kill is not waited for
         raise
     executor.shutdown(wait=True, cancel_futures=True)

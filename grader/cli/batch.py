@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,8 +61,9 @@ def batch(
     with _progress() as watch:
         try:
             summary = batches.run(plan, watch)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             _tell_how_to_go_on(out)
+            clear_frames(interrupt.__traceback__)  # else what the workers were reached by is held, and said to be lost
             raise
     _tell(summary, source, out, monotonic() - started)
     if summary.failed:
@@ -74,7 +76,7 @@ def batch(
 def _tell_how_to_go_on(out: Path) -> None:
     command = shlex.join(["grade", *sys.argv[1:]])
     print(
-        f"grade: interrupted; what has been graded is in {out}; to go on, run the same again: {command}",
+        f"grade: interrupted; what has been graded is in {out}; to go on, run again: {command}",
         file=sys.stderr,
     )
 
