@@ -125,7 +125,7 @@ def _until_broken(
         if not running:
             return []
         done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in filter(_succeeded, done):
+        for future in [future for future in running if future in done and _succeeded(future)]:
             running.pop(future)
             yield from future.result()
         if any(future in running for future in done):
