@@ -68,7 +68,7 @@ def batch(
     _tell(summary, source, out, monotonic() - started)
     if summary.failed:
         raise GraderFault(
-            f"{summary.failed} students' submissions could not be graded, by no fault of theirs; "
+            f"{_count(summary.failed, 'submission', 'submissions')} could not be graded, by no fault of the students'; "
             "expected a report for each; see above, and run the same command again"
         )
 
@@ -93,7 +93,7 @@ def _tell(summary: Summary, source: Path, out: Path, seconds: float) -> None:
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count or status == "graded")
     print(f"{out}: {told}; {summary.attempts - summary.kept} attempts graded now, {summary.kept} kept; {seconds:.1f} s")
     if summary.changed:
-        print(f"{summary.changed} grades changed:")
+        print(f"{_count(summary.changed, 'grade', 'grades')} changed:")
         for change in summary.changes[:SHOWN]:
             which = f" (attempt {change.attempt})" if change.attempt > 1 else ""
             print(f"  {change.student}{which}: {change.before:g} -> {change.after:g} points; {change.why}")
@@ -102,18 +102,24 @@ def _tell(summary: Summary, source: Path, out: Path, seconds: float) -> None:
     for student, why in summary.faults[:SHOWN]:
         print(f"grade: {student}: {why}", file=sys.stderr)
     if summary.unplaced:
-        print(f"grade: {summary.unplaced} files are no student's: see {out / 'index.html'}", file=sys.stderr)
+        count = _count(summary.unplaced, "file is", "files are")
+        print(f"grade: {count} no student's: see {out / 'index.html'}", file=sys.stderr)
     if summary.set_aside:
+        count = _count(summary.set_aside, "report is", "reports are")
         print(
-            f"grade: {summary.set_aside} reports are of nobody who is in {source} now: kept in "
-            f"{out / 'set-aside.jsonl'}",
+            f"grade: {count} of nobody who is in {source} now: kept in {out / 'set-aside.jsonl'}",
             file=sys.stderr,
         )
     if cohort.marked_late and not cohort.late:
+        count = _count(cohort.marked_late, "submission is", "submissions are")
         print(
-            f"grade: {cohort.marked_late} are marked late by the platform, which tells no time: nothing was taken off",
+            f"grade: {count} marked late by the platform, which tells no time: nothing was taken off",
             file=sys.stderr,
         )
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 @contextmanager

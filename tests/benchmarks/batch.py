@@ -1,0 +1,101 @@
+"""`grade batch` beside what a class costs otherwise: processes, no walls at all, another grader.
+
+Everything grades the same files, two at a time. `--peers` is the Python of an environment with numpy and gradescope-utils;
+without it, that line is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import classes
+
+HERE = Path(__file__).parent
+PROCESSES = 100  # of them are enough to know what one takes
+
+# What a process does that is no grader: numpy, the file, the calls of a grading, nothing compared.
+BARE = """
+import pickle, sys, numpy
+calls = pickle.load(open(sys.argv[1], "rb"))
+for path in sys.argv[2:]:
+    names = {}
+    try:
+        exec(compile(open(path, "rb").read(), path, "exec"), names)
+    except BaseException:
+        continue
+    for function, arguments in calls:
+        l, A, b, y, (text, constants), (derivative, _) = arguments
+        known = {**vars(numpy), **constants}
+        sigma, dsigma = eval("lambda z: " + text, known), eval("lambda z: " + derivative, known)
+        try:
+            names[function](l, list(A), list(b), list(y), sigma, dsigma)
+        except BaseException:
+            pass
+"""
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--count", type=int, default=1000)
+    options.add_argument("--right-only", action="store_true")
+    options.add_argument("--peers")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        source = classes.make(folder / "class", chosen.count, right_only=chosen.right_only)
+        calls = folder / "calls"
+        subprocess.run([sys.executable, HERE / "batch.py", "--write-calls", calls], check=True)
+        files = sorted(source.iterdir())
+        some = files[:: max(1, len(files) // PROCESSES)][:PROCESSES]
+        measured = {"a plain python process": two_at_a_time([[sys.executable, "-c", BARE, calls, f] for f in some])}
+        measured["no process, no walls"] = two_at_a_time(
+            [[sys.executable, "-c", BARE, calls, *files[n::2]] for n in range(2)], len(files)
+        )
+        if chosen.peers:
+            peer = [[chosen.peers, HERE / "peer_gradescope.py", file] for file in some]
+            measured["gradescope-utils"] = two_at_a_time(peer)
+        grade = [sys.executable, "-m", "grader", "batch", source, "--out", folder / "out", "--jobs", "2"]
+        measured["grade batch --jobs 2"] = two_at_a_time([grade], len(files))
+    ours = measured["grade batch --jobs 2"]
+    print(f"{chosen.count} submissions, {'all right' if chosen.right_only else 'half of them right'}, two at a time")
+    for name, seconds in measured.items():
+        print(
+            f"{name:24} {1e3 * seconds:8.2f} ms a submission {1 / seconds:8.1f} a second   {seconds / ours:6.2f} x grade batch"
+        )
+
+
+def two_at_a_time(commands: list[list[object]], count: int | None = None) -> float:
+    """Seconds a submission."""
+    started = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        list(
+            pool.map(
+                lambda command: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ), commands
+            )
+        )
+    return (time.monotonic() - started) / (count or len(commands))
+
+
+def write_calls(path: Path) -> None:
+    """The calls of one grading, as plain values."""
+    import pickle
+
+    from grader import assignments, grading
+
+    calls = assignments.load("backprop").draw(1)
+    plain = []
+    for call in (*calls, *grading.repeated(calls)):
+        l, A, b, y, *formulas = call.arguments
+        plain.append((call.part.function, (l, A, b, y, *((f.text, f.constants) for f in formulas))))
+    path.write_bytes(pickle.dumps(plain))
+
+
+if __name__ == "__main__":
+    write_calls(Path(sys.argv[2])) if sys.argv[1:2] == ["--write-calls"] else main()
