@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     ByPart = Mapping[str, Sequence[Judged]]
 
 PATIENCE = 1.0  # seconds for one call on an example: whose takes longer goes without
-TRIES = 3  # of calls that failed, each the first of a process, before an answer is called stale
+TRIES = 6  # of calls that failed, each the first of a process, before an answer is called stale
 
 
 class Explanation(NamedTuple):

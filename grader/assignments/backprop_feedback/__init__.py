@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from grader.assignments.backprop import SIGNATURE, Network
+from grader.assignments.backprop import SIGNATURE, layer_of
 from grader.assignments.backprop_feedback import formulas, recognition
 from grader.assignments.backprop_feedback.catalogue import CATALOGUE as MISCONCEPTIONS
 from grader.assignments.backprop_feedback.catalogue import HINTS
@@ -21,6 +21,7 @@ from grader.assignments.backprop_feedback.recognition import RESTS_ON
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from grader.assignments.backprop import Network
     from grader.values import Array, Call
 
 __all__ = [
@@ -36,21 +37,16 @@ def wrong_answers(part: str) -> Iterator[tuple[str, Callable[[Call], Any]]]:
 
 
 def _applied(formula: Callable[[int, Network], Any], call: Call) -> Any:
-    return formula(*_layer(call))
-
-
-def _layer(call: Call) -> tuple[int, Network]:
-    l, *network = call.arguments
-    return l, Network(*network)  # type: ignore[arg-type,return-value]  # as `calls` packed them
+    return formula(*layer_of(call))
 
 
 def patterns(call: Call) -> Iterator[tuple[str, str, bool]]:
-    l, net = _layer(call)
+    l, net = layer_of(call)
     return recognition.patterns(l, net.widths)
 
 
 def suspects(call: Call, visited: Mapping[int, Any]) -> set[str]:
-    l, net = _layer(call)
+    l, net = layer_of(call)
     of_sigma, of_dsigma = (visited.get(position, ()) for position in _CALLABLES)
     return recognition.suspects(l, net, of_sigma, of_dsigma) if l < net.L else set()
 
@@ -61,4 +57,4 @@ def carried(call: Call, answers: Sequence[tuple[Call, Array]]) -> Any:
         for other, answer in answers
         if other.arguments[1] is call.arguments[1]  # of the same network
     }
-    return recognition.carried(*_layer(call), own)
+    return recognition.carried(*layer_of(call), own)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def slope(l: int, net: Network) -> Any:
-    return net.dsigma(net.z(l))
+    return net.slope(l)
 
 
 def diagonal(l: int, net: Network) -> Any:
