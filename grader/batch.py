@@ -6,7 +6,6 @@ run, where the files came from, or how a class is shown.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -17,13 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pydantic_core
 
 from grader import __version__, assignments, closing, intake, listing, pool, roster, settings
+from grader import sandbox as sandboxes
 from grader.errors import UsageError
 from grader.journal import Folder, write
 from grader.ledger import Ledger
 from grader.listing import Unreadable
 from grader.lms import Unplaced
 from grader.report import OriginReport
-from grader.values import LARGEST_FILE
+from grader.values import LARGEST_FILE, Submission
 from grader.worker import Job, Setting, cores
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from grader.intake import Layout
     from grader.ledger import Entry
     from grader.listing import Listing
+    from grader.lms import Piece
     from grader.pool import Start
     from grader.rubric import Rubric
 
@@ -87,6 +88,11 @@ def run(plan: Plan, watch: Watch = lambda _: None) -> Summary:
     Raises UsageError before anything is graded, GraderFault when it cannot go on; whatever has been graded
     until then, or until an interrupt, is kept.
     """
+    sandboxes.start(plan.sandbox).close()  # whether there is one of this name, before anything else is done
+    if plan.out.resolve() == plan.source.resolve():
+        raise UsageError(
+            f"{plan.out}: it is the source; expected another folder for what comes of it; name one with --out"
+        )
     with ExitStack() as stack:
         files = stack.enter_context(listing.opened(plan.source, but=plan.out))
         ledger = stack.enter_context(Ledger())
@@ -107,17 +113,18 @@ def run(plan: Plan, watch: Watch = lambda _: None) -> Summary:
 def _take_in(plan: Plan, files: Listing, layout: Layout, ledger: Ledger) -> None:
     for found in intake.placed(files, layout):
         ledger.add(found)
+    ledger.recognise()
     functions = list(dict.fromkeys(part.function for part in plan.assignment.PARTS))
     all_count = plan.rubric.attempts.counts == "best"
     for student, attempt, attempts, pieces in ledger.attempts():
         if all_count or attempt == attempts:
             piece, note = intake.choose(pieces, files, functions)
             try:
-                source = files.read(piece.file.locator, LARGEST_FILE + 1)
+                digest = _submission(files, piece).sha256
             except Unreadable as error:
                 ledger.add(Unplaced(piece.file.path, f"{student}'s file cannot be read: {error}"))
                 continue
-            ledger.enter(student, attempt, attempts, hashlib.sha256(source).hexdigest(), piece, note)
+            ledger.enter(student, attempt, attempts, digest, piece, note)
     if not ledger.count()[0]:
         why = next((f": {one.path}: {one.why}" for one in ledger.unplaced()), "")
         raise UsageError(
@@ -134,6 +141,12 @@ def _recall(plan: Plan, folder: Folder, ledger: Ledger) -> None:
     setting = plan.setting
     for place, line in folder.lines():
         if (known := _parsed(line)) is None:
+            if place.at == 0:
+                raise UsageError(
+                    f"{plan.out}: its reports.jsonl begins with what is no report; expected a folder that is new or an "
+                    "earlier batch's; name another with --out, or put that file elsewhere"
+                )
+            ledger.leave_over(place)  # it is kept, apart from the others
             continue
         if known["assignment"] != plan.assignment.ID:
             raise UsageError(
@@ -145,7 +158,7 @@ def _recall(plan: Plan, folder: Folder, ledger: Ledger) -> None:
             ledger.leave_over(place)
         else:
             true = not plan.redo and _still_true(known, entry, plan, setting)
-            ledger.recall(entry.n, place if true else None, _said(known))
+            ledger.recall(entry.n, place, _said(known), true=true)
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
@@ -227,30 +240,37 @@ def _grade(work: _Work, watch: Watch) -> None:
 def _jobs(work: _Work) -> Iterator[Job]:
     for entry in work.ledger.leaders():
         try:
-            source = work.files.read(entry.piece.file.locator, LARGEST_FILE + 1)
+            submission = _submission(work.files, entry.piece)
         except Unreadable as error:
             fault = f"its file can no longer be read: {error}; expected it to stay; run the batch again"
             work.ledger.failed(entry.n, fault)
             continue
-        if hashlib.sha256(source).hexdigest() != entry.sha256:
+        if submission.sha256 != entry.sha256:
             work.ledger.failed(entry.n, "its file was changed meanwhile; expected it to stay; run the batch again")
             continue
-        yield _job(work, entry, source)
+        yield _job(work, entry, submission)
 
 
 def _jobs_of_the_same(work: _Work) -> Iterator[Job]:
     for entry, place in work.ledger.followers():
-        yield _job(work, entry, b"")._replace(same=work.folder.read(place))
+        yield _job(work, entry, Submission("", b""))._replace(same=work.folder.read(place))
 
 
-def _job(work: _Work, entry: Entry, source: bytes) -> Job:
+def _submission(files: Listing, piece: Piece) -> Submission:
+    """The file a student is graded for, or why it cannot be read. Raises Unreadable where that is not their doing."""
+    if piece.file.refused:
+        return Submission(piece.name, b"", refused=piece.file.refused)
+    return Submission(piece.name, files.read(piece.file.locator, LARGEST_FILE + 1))
+
+
+def _job(work: _Work, entry: Entry, submission: Submission) -> Job:
     piece = entry.piece
-    name, email, section = work.ledger.student(entry.student)
+    person, email, section = work.ledger.student(entry.student)
     origin = OriginReport(
         platform=work.platform,
         path=piece.file.path,
         key=piece.student,
-        name=name,
+        name=person,
         email=email,
         section=section,
         attempt=entry.attempt,
@@ -261,4 +281,5 @@ def _job(work: _Work, entry: Entry, source: bytes) -> Job:
     )
     submitted = _submitted(work.plan, entry)
     seed = work.seed(entry.sha256)
-    return Job(entry.n, PurePath(piece.name).name, source, entry.student, submitted, seed, origin)
+    name = PurePath(piece.name).name
+    return Job(entry.n, submission._replace(name=name, student=entry.student, submitted=submitted), seed, origin)

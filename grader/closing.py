@@ -5,6 +5,7 @@ Each file is whole or not there. It knows what a report says, and nothing of how
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -40,6 +41,7 @@ class Summary(NamedTuple):
 
     `kept` of the attempts had a report that was still true. `changes` and `faults` (student and reason) are the first
     of `changed` and `failed`; `unplaced` counts what is no student's, `set_aside` reports of nobody who is here.
+    `strangers` are the first of those who are on no roster.
     """
 
     cohort: Cohort
@@ -53,6 +55,7 @@ class Summary(NamedTuple):
     changes: tuple[Change, ...]
     unplaced: int
     set_aside: int
+    strangers: tuple[str, ...] = ()
 
 
 def close(rubric: Rubric, ledger: Ledger, folder: Folder, *, platform: str | None, kept: int) -> Summary:
@@ -80,11 +83,15 @@ def close(rubric: Rubric, ledger: Ledger, folder: Folder, *, platform: str | Non
         changes=changes,
         unplaced=sum(1 for _ in ledger.unplaced()),
         set_aside=_set_aside(ledger, folder),
+        strangers=tuple(islice(ledger.strangers(), MOST_SHOWN)),
     )
 
 
 def _settled(rubric: Rubric, ledger: Ledger, folder: Folder, cohort: Cohort) -> Iterator[Change]:
-    """Put the journal in order; find what counts for each student; and tell what has changed."""
+    """Put the journal in order; find what counts for each student; and tell what has changed.
+
+    A report that could not be made anew stays as it was, behind the others: it counts for nothing, and is not lost.
+    """
     with replacing(folder.path / JOURNAL) as journal:
         for student, found in groupby(ledger.reports(), key=lambda found: found[0].student):
             attempts = []
@@ -98,6 +105,7 @@ def _settled(rubric: Rubric, ledger: Ledger, folder: Folder, cohort: Cohort) -> 
             ledger.grade(n, cohort.add(counting), counting.submission.sketch)
             if attempts[1:] or not folder.page(student).exists():
                 write(folder.page(student), html.page(counting).encode())
+        journal.writelines(folder.read(place) + b"\n" for place in ledger.stale())
 
 
 def _counting(rubric: Rubric, attempts: list[tuple[int, Report]]) -> tuple[int, Report]:
@@ -128,6 +136,7 @@ def _write_changes(folder: Folder, changes: Iterator[Change]) -> tuple[int, tupl
     """How many there are, and the first of them; all are in a file of their own, where there are any."""
     first = tuple(islice(changes, MOST_SHOWN))
     if not first:
+        (folder.path / CHANGES).unlink(missing_ok=True)  # they were an earlier run's
         return 0, ()
     with replacing(folder.path / CHANGES) as file:
         lines = 0
@@ -143,9 +152,10 @@ def _set_aside(ledger: Ledger, folder: Folder) -> int:
         count += 1
         line = folder.read(place)
         folder.set_aside(line)
-        student = Report.model_validate_json(line).student or ""
-        if ledger.find(student, 1) is None:
-            folder.page(student).unlink(missing_ok=True)
+        with suppress(ValueError):  # it may be a line that is no report at all
+            student = Report.model_validate_json(line).student or ""
+            if ledger.find(student, 1) is None:
+                folder.page(student).unlink(missing_ok=True)
     return count
 
 

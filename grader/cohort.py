@@ -169,5 +169,6 @@ def _grade(report: Report) -> dict[str, Any]:
         "late": report.late.by_seconds if report.late else None,
         "marked_late": bool(origin and origin.marked_late),
         "attempt": origin.attempt if origin else 1,
+        "note": origin.note if origin else None,
         "flags": sorted({flag for criterion in report.criteria for flag in criterion.flags}),
     }

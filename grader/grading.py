@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from grader.sandbox import Sandbox
     from grader.values import Call, Submission
 
+OTHER_KINDS = ((b"PK\3\4", "an archive"), (b"Rar!", "an archive"), (b"\x1f\x8b", "an archive"), (b"%PDF", "a PDF"))
+
 
 def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, seed: int, sandbox: Sandbox) -> Report:
     """Grade one submission, for an instructor's eyes.
@@ -155,12 +157,16 @@ def repeated(calls: Sequence[Call]) -> tuple[Call, ...]:
 
 def _run(task: Task, calls: Sequence[Call]) -> engine.Run:
     submission, assignment, rubric, sandbox = task
+    if submission.refused:
+        return engine.Run({}, Outcome("missing", submission.refused), ())
     if len(submission.source) > LARGEST_FILE:
         return engine.Run({}, Outcome("missing", "it is larger than 1 MB: take the data out of it"), ())
     if not submission.source.strip():
         return engine.Run({}, Outcome("missing", "it is empty"), ())
     if submission.source.lstrip().startswith(b"{") and b'"nbformat"' in submission.source:
         return engine.Run({}, Outcome("missing", "it is a notebook, not Python: export it as a .py file"), ())
+    if found := next((what for start, what in OTHER_KINDS if submission.source.startswith(start)), None):
+        return engine.Run({}, Outcome("missing", f"it is {found}, not Python: hand in the .py file"), ())
     return engine.run(sandbox, submission, calls, assignment.SIGNATURE, rubric.execution_limits())
 
 

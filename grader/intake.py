@@ -120,6 +120,8 @@ def _plain(files: Iterable[File]) -> Iterator[Piece | Unplaced]:
         student, slash, path = file.path.partition("/")
         if slash:
             yield Piece(student.removesuffix(".zip"), file, path)
+        elif file.refused and file.path.lower().endswith(".zip"):
+            yield Piece(student[: -len(".zip")], file, student)
         elif found := re.fullmatch(r"(.+)\.(?:py|ipynb)", student, re.IGNORECASE):
             yield Piece(found[1], file, student)
         else:
@@ -153,7 +155,7 @@ def choose(pieces: Sequence[Piece], listing: Listing, functions: Sequence[str]) 
 
 
 def _is_python(piece: Piece) -> bool:
-    return piece.name.lower().endswith(".py")
+    return piece.name.lower().endswith(".py") and not piece.file.refused
 
 
 def _not_python(piece: Piece) -> str | None:
@@ -163,7 +165,7 @@ def _not_python(piece: Piece) -> str | None:
 def _count(piece: Piece, listing: Listing, functions: Sequence[str]) -> int:
     """How many of the functions the lines of a file seem to define."""
     try:
-        source = listing.read(piece.file.locator, LARGEST_FILE)
+        source = b"" if piece.file.refused else listing.read(piece.file.locator, LARGEST_FILE)
     except Unreadable:
         return -1
     names = b"|".join(re.escape(name.encode()) for name in functions)

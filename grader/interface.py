@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from grader import __version__, assignments, batch, grading, intake, pool, settings, worker
 from grader import sandbox as sandboxes
-from grader.errors import GraderFault
+from grader.errors import GraderFault, UsageError
 from grader.journal import JOURNAL
 from grader.report import Report
 from grader.values import Submission
@@ -63,7 +63,9 @@ def grade_many(
     Processes are started anew: in a script, call it under `if __name__ == "__main__":`, or with jobs=1.
     Raises UsageError for what cannot be graded, GraderFault in the end where some could not be, by no fault of theirs.
     """
-    workers = jobs or batch.default_workers(cluster)
+    workers = batch.default_workers(cluster) if jobs is None else jobs
+    if workers < 1:
+        raise UsageError(f"jobs: found {jobs}; expected 1 or more; leave it out for a core each")
     if not isinstance(source, str | PathLike):
         return _each(iter(source), _setting(rubric, sandbox), workers, cluster)
     loaded, assignment = grading.load(rubric)
@@ -92,9 +94,9 @@ def _each(files: Iterator[File], packed: bytes, workers: int, cluster: str | Non
 
     def jobs() -> Iterator[Job]:
         for n, file in enumerate(files):
-            name, source, student, submitted = submission = _submission(file)
-            named[n] = student or name
-            yield Job(n, name, source, student, submitted, settings.seed_for(submission.sha256))
+            submission = _submission(file)
+            named[n] = submission.student or submission.name
+            yield Job(n, submission, settings.seed_for(submission.sha256))
 
     start = partial(pool.cluster, cluster) if cluster else partial(pool.local, workers, packed)
     for result in pool.conduct(start, workers, packed, jobs()):

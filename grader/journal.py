@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 JOURNAL, GRADES, INDEX, PAGES = "reports.jsonl", "grades.csv", "index.html", "reports"
 SET_ASIDE, CHANGES = "set-aside.jsonl", "changes.csv"
+DRAFT = ".trial"
 LONGEST_NAME = 120  # bytes of a page's name; beyond it a digest stands for the rest
 
 
@@ -34,6 +35,8 @@ class Folder:
         try:
             self._refuse_others_files()
             (self.path / PAGES).mkdir(parents=True, exist_ok=True)
+            write(self.path / DRAFT, b"")  # whether anything can be replaced here
+            (self.path / DRAFT).unlink()
             self._lock = os.open(self.path, os.O_RDONLY)
             self._journal = (self.path / JOURNAL).open("a+b")
         except OSError as error:
@@ -48,6 +51,9 @@ class Folder:
         os.close(self._lock)
 
     def _refuse_others_files(self) -> None:
+        for name in (JOURNAL, GRADES, INDEX):
+            if (self.path / name).is_dir():
+                raise UsageError(f"{self.path / name}: it is a folder; expected a file of a batch; name another --out")
         if self.path.is_dir() and not (self.path / JOURNAL).exists():
             for name in (GRADES, INDEX, PAGES):
                 if (self.path / name).exists():

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 _SCHEMA = """
 CREATE TABLE student (key TEXT PRIMARY KEY, name TEXT, email TEXT, section TEXT, rostered INTEGER);
 CREATE TABLE alias (text TEXT PRIMARY KEY, key TEXT);
-CREATE TABLE piece (student TEXT, attempt TEXT, packed TEXT, locator BLOB);
+CREATE TABLE piece (student TEXT, attempt TEXT, packed TEXT, locator BLOB, email TEXT, person TEXT);
+CREATE TABLE claim (key TEXT PRIMARY KEY, student TEXT UNIQUE);
 CREATE TABLE unplaced (path TEXT, why TEXT);
 CREATE TABLE entry (
     n INTEGER PRIMARY KEY, student TEXT, attempt INTEGER, attempts INTEGER, sha256 TEXT, packed TEXT, locator BLOB,
-    note TEXT, at INTEGER, length INTEGER, fault TEXT, before TEXT, grade TEXT,
+    note TEXT, at INTEGER, length INTEGER, fault TEXT, before TEXT, old_at INTEGER, old_length INTEGER, grade TEXT,
     sketch TEXT, UNIQUE (student, attempt)
 );
 CREATE INDEX same ON entry (sha256);
@@ -104,16 +105,25 @@ class Ledger:
         if isinstance(found, Unplaced):
             self._db.execute("INSERT INTO unplaced VALUES (?, ?)", found)
             return
-        values = (self._known_as(found), found.attempt, _packed(found), found.file.locator)
-        self._db.execute("INSERT INTO piece VALUES (?, ?, ?, ?)", values)
+        values = (found.student, found.attempt, _packed(found), found.file.locator, found.email, found.person)
+        self._db.execute("INSERT INTO piece VALUES (?, ?, ?, ?, ?, ?)", values)
 
-    def _known_as(self, piece: Piece) -> str:
-        """The key of the roster where it has this student, else the platform's."""
-        for text in filter(None, (piece.student, piece.email, piece.person)):
-            query = "SELECT key FROM alias WHERE text = ? AND key NOT NULL"
-            if row := self._db.execute(query, (folded(text),)).fetchone():
-                return str(row[0])
-        return piece.student
+    def recognise(self) -> None:
+        """Find those who handed something in on the roster: each row is one student's, by their very key first."""
+        self._db.execute("INSERT INTO claim SELECT key, key FROM student WHERE key IN (SELECT student FROM piece)")
+        unknown = self._db.execute(
+            "SELECT DISTINCT student, email, person FROM piece "
+            "WHERE student NOT IN (SELECT student FROM claim) ORDER BY student"
+        )
+        for student, *others in unknown.fetchall():
+            for text in filter(None, (student, *others)):
+                query = "SELECT key FROM alias WHERE text = ? AND key NOT NULL"
+                if row := self._db.execute(query, (folded(text),)).fetchone():
+                    self._db.execute("INSERT OR IGNORE INTO claim VALUES (?, ?)", (row[0], student))
+        self._db.execute(
+            "UPDATE piece SET student = claim.key FROM claim "
+            "WHERE claim.student = piece.student AND claim.key != piece.student"
+        )
 
     def attempts(self) -> Iterator[tuple[str, int, int, list[Piece]]]:
         """Student, number of the attempt, number of all, and the files of that one; in order."""
@@ -155,11 +165,11 @@ class Ledger:
             "ORDER BY SUBSTR(sketch, ?, ?), sketch, sha256, n", (start + 1, stop - start),
         )  # fmt: skip
 
-    def recall(self, n: int, place: Place | None, before: dict[str, Any]) -> None:
-        """What an earlier run left: a report that is still true, or None; and what the first of several said."""
+    def recall(self, n: int, place: Place, before: dict[str, Any], *, true: bool) -> None:
+        """What an earlier run left: a report, which is still true or not; and what the first of several said."""
         self._db.execute(
-            "UPDATE entry SET at = ?, length = ?, before = COALESCE(before, ?) WHERE n = ?",
-            (*(place or (None, None)), json.dumps(before), n),
+            "UPDATE entry SET at = ?, length = ?, old_at = ?, old_length = ?, before = COALESCE(before, ?) WHERE n = ?",
+            (*(place if true else (None, None)), *place, json.dumps(before), n),
         )
 
     def leave_over(self, place: Place) -> None:
@@ -212,6 +222,13 @@ class Ledger:
         for n, at, length, before in rows:
             yield next(self._entries("WHERE n = ?", n)), Place(at, length), before and json.loads(before)
 
+    def stale(self) -> Iterator[Place]:
+        """The reports that are not true any more and could not be made anew, for a fault of ours."""
+        rows = self._db.execute(
+            "SELECT old_at, old_length FROM entry WHERE fault NOT NULL AND old_at NOT NULL ORDER BY n"
+        )
+        return (Place(*row) for row in rows)
+
     def grade(self, n: int, grade: dict[str, Any], sketch: str | None) -> None:
         """This attempt is the one that counts for its student; what its file is like."""
         self._db.execute("UPDATE entry SET grade = ?, sketch = ? WHERE n = ?", (json.dumps(grade), sketch, n))
@@ -230,6 +247,10 @@ class Ledger:
         query = "SELECT name, email, section FROM student WHERE key = ?"
         return self._db.execute(query, (key,)).fetchone() or (None, None, None)
 
+    def strangers(self) -> Iterator[str]:
+        """Who handed something in and is not on the roster."""
+        return (key for (key,) in self._db.execute("SELECT key FROM student WHERE NOT rostered ORDER BY key"))
+
     def unplaced(self) -> Iterator[Unplaced]:
         return (Unplaced(*row) for row in self._db.execute("SELECT path, why FROM unplaced ORDER BY path"))
 
@@ -241,13 +262,15 @@ class Ledger:
 
 
 def _packed(piece: Piece) -> str:
-    path, size, modified, _ = piece.file
+    path, size, modified, _, refused = piece.file
     submitted = piece.submitted and piece.submitted.isoformat()
-    return json.dumps([*piece._replace(file=None, submitted=submitted), path, size, modified])  # type: ignore[arg-type]  # as JSON has it
+    return json.dumps([*piece._replace(file=None, submitted=submitted), path, size, modified, refused])  # type: ignore[arg-type]  # as JSON has it
 
 
 def _unpacked(packed: str, locator: bytes) -> Piece:
-    *fields, path, size, modified = json.loads(packed)
+    *fields, path, size, modified, refused = json.loads(packed)
     piece = Piece(*fields)
     submitted = piece.submitted and datetime.fromisoformat(str(piece.submitted))
-    return piece._replace(file=File(path, size, modified, locator), submitted=submitted, group=tuple(piece.group))
+    return piece._replace(
+        file=File(path, size, modified, locator, refused), submitted=submitted, group=tuple(piece.group)
+    )

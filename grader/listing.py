@@ -15,14 +15,13 @@ import unicodedata
 import zipfile
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MOST_ENTRIES = 250_000  # of one archive
 MOST_UNPACKED = 32 * 2**30  # bytes that an archive says it holds
@@ -30,6 +29,10 @@ LARGEST_INNER = 16 * 2**20  # bytes of a zip within
 MOST_INNER_ENTRIES = 1_000
 HARMLESS, MOST_RATIO = 2**20, 100  # what unpacks to more bytes than this must not do so from a hundredth of them
 DEEPEST = 30  # folders within folders
+
+ENCRYPTED = "it is encrypted"
+BOMB = f"it would unpack to more than {MOST_RATIO} times its size"
+OF_ITS_MAKING = (ENCRYPTED, BOMB)
 
 JUNK = re.compile(
     r"(?:^|/)(?:\.[^/]+|__MACOSX|__pycache__|Thumbs\.db|desktop\.ini)(?:/|$)", re.IGNORECASE
@@ -40,17 +43,19 @@ _DOTS = re.compile(r"(?:^|/)\.\.(?:/|$)")
 class File(NamedTuple):
     """A regular file: its path with forward slashes, in NFC; its size; when it was changed, in seconds of POSIX.
 
-    `locator` is how its listing finds it again, whatever its name is made of.
+    `locator` is how its listing finds it again, whatever its name is made of. `refused` says why it is not read, where
+    that is for what whoever handed it in has made of it.
     """
 
     path: str
     size: int
     modified: float | None
     locator: bytes
+    refused: str = ""
 
 
 class Refused(NamedTuple):
-    """What is in the listing and is not read, and why."""
+    """What is in the listing and is nobody's to hand in, or not ours to read, and why."""
 
     path: str
     why: str
@@ -77,8 +82,12 @@ class Listing(Protocol):
 def opened(source: Path, but: Path | None = None) -> Iterator[Listing]:
     """The listing of a folder, without the folder `but`, or of a zip archive. Raises UsageError for anything else."""
     if source.is_dir():
+        if _is_left_by_a_batch(source):
+            raise UsageError(f"{source}: it is what a batch left; expected submissions; name the folder they are in")
         yield _Folder(source, but)
         return
+    if source.suffix == ".py":
+        raise UsageError(f"{source}: it is one file; expected a folder or a zip archive; grade it with `grade submit`")
     try:
         with zipfile.ZipFile(source) as archive:
             yield _Archive(archive, str(source))
@@ -100,6 +109,10 @@ def shown(name: str) -> str:
     """A text as it can be printed and compared: in NFC, without control characters and broken encodings."""
     text = unicodedata.normalize("NFC", name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
     return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _is_left_by_a_batch(folder: Path) -> bool:
+    return (folder / "reports.jsonl").is_file() and (folder / "reports").is_dir()
 
 
 class _Folder:
@@ -140,6 +153,9 @@ class _Folder:
             yield Refused(shown(name), "it is a link: what it leads to may be anybody's")
         elif stat.S_ISDIR(known.st_mode):
             if os.path.realpath(entry.path) == self._but:
+                return
+            if _is_left_by_a_batch(Path(entry.path)):
+                yield Refused(shown(name), "it is what a batch left")
                 return
             yield from self._walk(name, depth + 1) if depth < DEEPEST else [Refused(shown(name), "too deep")]
         elif not stat.S_ISREG(known.st_mode):
@@ -197,7 +213,10 @@ def _entries(archive: zipfile.ZipFile) -> Iterator[File | Refused]:
             continue
         path = "/".join(part for part in path.split("/") if part not in ("", "."))
         why = suspicion or ("another entry has the same name, and comes later" if last[name] != n else "")
-        yield Refused(path, why) if why else File(path, info.file_size, _modified(info), str(n).encode())
+        if why and why not in OF_ITS_MAKING:
+            yield Refused(path, why)
+        else:
+            yield File(path, info.file_size, _modified(info), str(n).encode(), why)
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -212,7 +231,7 @@ def _name(info: zipfile.ZipInfo) -> str:
 def _suspicion(info: zipfile.ZipInfo, name: str) -> str:
     """Why an entry is not to be read, if there is a reason."""
     kind = stat.S_IFMT(info.external_attr >> 16)
-    times = info.file_size / max(1, info.compress_size)
+    bomb = info.file_size > max(HARMLESS, MOST_RATIO * info.compress_size)
     reasons = {
         "its path leads out of the archive": name.startswith("/")
         or re.match(r"[A-Za-z]:/", name)
@@ -220,8 +239,8 @@ def _suspicion(info: zipfile.ZipInfo, name: str) -> str:
         "it has no name": not name.strip("./"),
         "it is a link: what it leads to may be anybody's": kind == stat.S_IFLNK,
         "it is no regular file": kind not in (0, stat.S_IFREG),
-        "it is encrypted": info.flag_bits & 0x1,
-        f"it would unpack to {times:,.0f} times its size": info.file_size > HARMLESS and times > MOST_RATIO,
+        ENCRYPTED: info.flag_bits & 0x1,
+        BOMB: bomb,
     }
     return next((why for why, holds in reasons.items() if holds), "")
 
@@ -246,8 +265,11 @@ def _inside(file: File, listing: Listing) -> Iterator[File | Refused]:
     if not file.path.lower().endswith(".zip"):
         yield file
         return
+    if file.refused:
+        yield file
+        return
     if file.size > LARGEST_INNER:
-        yield Refused(file.path, f"it is a zip of more than {LARGEST_INNER / 2**20:.0f} MiB")
+        yield file._replace(refused=f"it is a zip of more than {LARGEST_INNER / 2**20:.0f} MiB")
         return
     try:
         with zipfile.ZipFile(io.BytesIO(listing.read(file.locator, LARGEST_INNER))) as inner:
@@ -255,8 +277,10 @@ def _inside(file: File, listing: Listing) -> Iterator[File | Refused]:
                 raise Unreadable(f"it has more than {MOST_INNER_ENTRIES} entries")
             entries = [*_entries(inner)]
     except Exception as error:  # as above
-        yield Refused(file.path, f"it is no zip that can be read ({error})")
+        yield file._replace(refused=f"it is a zip that cannot be read ({error})")
         return
+    if not any(isinstance(entry, File) for entry in entries):
+        yield file._replace(refused="it is a zip without a file")
     for entry in entries:
         path = f"{file.path}/{entry.path}"
         if isinstance(entry, File):

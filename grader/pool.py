@@ -155,7 +155,10 @@ def _each_alone(start: Start, packed: bytes, lost: deque[Job]) -> Iterator[Resul
                 tries = 1
                 yield from future.result()
         if lost and (tries := tries + 1) == TRIES:
-            fault = f"its worker was lost, {TRIES} times; expected it to live; free memory and try again"
+            fault = (
+                f"its worker was lost, {TRIES} times; expected it to live; free memory and try again (a script that "
+                "grades in processes has to begin under if __name__ == '__main__')"
+            )
             yield Result(lost.popleft().n, fault=fault)
             tries = 1
 

@@ -59,9 +59,9 @@ def _students(path: Path, rows: Iterator[list[str]]) -> Iterator[Student]:
     if key_column is None:
         raise UsageError(
             f"roster {path}: its first line has {', '.join(filter(None, header)) or 'nothing'}; expected some of the "
-            f"columns {', '.join(COLUMNS)}, and one of the first three at least; name them so"
+            f"columns {', '.join(COLUMNS)}, between commas, and one of the first three at least; name them so"
         )
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for number, row in enumerate(rows, 2):
         cells = {column: row[n].strip() or None for column, n in places.items() if n < len(row)}
         if not any(cells.values()):
@@ -69,9 +69,11 @@ def _students(path: Path, rows: Iterator[list[str]]) -> Iterator[Student]:
         key = cells.get(key_column)
         if not key:
             raise UsageError(f"roster {path}:{number}: the student has no {key_column}; expected one; add it")
-        if (earlier := seen.setdefault(folded(key), number)) != number:
-            raise UsageError(
-                f"roster {path}:{number}: {key_column} {key!r} stands in line {earlier} already; expected each student "
-                "once; remove one of the lines"
-            )
+        for column in {key_column, "id", "email"} & set(places):  # two may have one name
+            text = cells[column]
+            if text and (earlier := seen.setdefault((column, folded(text)), number)) != number:
+                raise UsageError(
+                    f"roster {path}:{number}: {column} {text!r} stands in line {earlier} already; expected each "
+                    "student once; remove one of the lines"
+                )
         yield Student(key, **cells)

@@ -30,18 +30,22 @@ LARGEST_FILE = 1_000_000  # bytes of a submission
 
 
 class Submission(NamedTuple):
-    """One file of one student: bytes, never parsed outside the walls."""
+    """One file of one student: bytes, never parsed outside the walls.
+
+    `refused` says why its bytes cannot be had, where they cannot: an archive that is broken, say.
+    """
 
     name: str
     source: bytes
     student: str | None = None
     submitted: datetime | None = None
+    refused: str | None = None
 
     @property
     def sha256(self) -> str:
         import hashlib
 
-        return hashlib.sha256(self.source).hexdigest()
+        return hashlib.sha256(self.refused.encode() if self.refused else self.source).hexdigest()
 
 
 class Limits(NamedTuple):

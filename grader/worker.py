@@ -18,15 +18,14 @@ from grader import sandbox as sandboxes
 from grader.errors import GraderError, GraderFault
 from grader.render import html
 from grader.report import OriginReport, Report
-from grader.values import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from grader.assignments import Assignment
     from grader.rubric import Rubric
     from grader.sandbox import Sandbox
+    from grader.values import Submission
 
 NEUTRAL_NAME = "submission.py"  # behind the walls: a traceback may be shown to another who handed in the same file
 
@@ -48,10 +47,7 @@ class Job(NamedTuple):
     """One submission to be graded; where `same` has the report of the same file, to be reported as that was."""
 
     n: int
-    name: str
-    source: bytes
-    student: str | None
-    submitted: datetime | None
+    submission: Submission
     seed: int
     origin: OriginReport | None = None
     same: bytes | None = None
@@ -141,13 +137,14 @@ def _result(desk: _Desk, job: Job) -> Result:
 
 
 def _report(desk: _Desk, job: Job) -> Report:
+    submission = job.submission
     if job.same is None:
-        submission = Submission(NEUTRAL_NAME, job.source, job.student, job.submitted)
-        report = grading.grade(submission, desk.assignment, desk.rubric, seed=job.seed, sandbox=desk.sandbox)
+        neutral = submission._replace(name=NEUTRAL_NAME)
+        report = grading.grade(neutral, desk.assignment, desk.rubric, seed=job.seed, sandbox=desk.sandbox)
     else:
-        report = grading.at_another_time(Report.model_validate_json(job.same), job.submitted, desk.rubric)
-    named = report.submission.model_copy(update={"name": job.name})
-    return report.model_copy(update={"student": job.student, "submission": named, "origin": job.origin})
+        report = grading.at_another_time(Report.model_validate_json(job.same), submission.submitted, desk.rubric)
+    named = report.submission.model_copy(update={"name": submission.name})
+    return report.model_copy(update={"student": submission.student, "submission": named, "origin": job.origin})
 
 
 # A process of this machine that does nothing else.

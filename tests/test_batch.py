@@ -321,9 +321,93 @@ def test_a_line_that_is_no_report_is_graded_over(course):
     course.hand_in(ada=RIGHT)
     course.grade()
     path = course.out / journal.JOURNAL
-    path.write_text("not json\n[1]\n{}\n" + path.read_text())
+    path.write_text(path.read_text() + "not json\n[1]\n{}\n")
     assert course.grade().kept == 1
     assert len(course.reports()) == 1
+    assert (course.out / journal.SET_ASIDE).read_text() == "not json\n[1]\n{}\n"
+
+
+def test_a_file_of_the_journals_name_that_is_none_is_left_alone(course):
+    course.hand_in(ada=RIGHT)
+    course.out.mkdir()
+    (course.out / journal.JOURNAL).write_text("my notes\n")
+    with pytest.raises(UsageError, match="begins with what is no report"):
+        course.grade()
+    assert (course.out / journal.JOURNAL).read_text() == "my notes\n"
+
+
+def test_a_backend_there_is_not_is_told_before_anything_is_touched(course):
+    course.hand_in(ada=RIGHT)
+    course.grade()
+    with pytest.raises(UsageError, match="sandbox 'foo'"):
+        course.grade(sandbox="foo")
+    assert course.reports()[0].points == 10
+
+
+def test_a_fault_of_ours_does_not_forget_what_was_graded(course, monkeypatch):
+    course.hand_in(ada=RIGHT)
+    course.grade()
+    whole = grading.grade
+    monkeypatch.setattr(grading, "grade", lambda *_, **__: 1 / 0)
+    assert course.grade(redo=True).failed == 1
+    assert course.rows()["ada"]["status"] == "fault"
+    monkeypatch.setattr(grading, "grade", whole)
+    course.hand_in(ada=WRONG)
+    [change] = course.grade().changes
+    assert (change.before, change.after) == (10, 6.85)
+    assert len(course.reports()) == 1
+
+
+def test_who_handed_in_what_cannot_be_read_is_not_missing(course):
+    course.hand_in(ada=RIGHT)
+    (course.source / "bob").mkdir()
+    (course.source / "bob" / "all.zip").write_bytes(b"no zip")
+    (course.source / "eve.zip").write_bytes(b"PK nor this")
+    (course.source / "dan.py").write_bytes(b"PK\3\4 an archive by another name")
+    summary = course.grade(roster=course.roster("id\nada\nbob\neve\ndan\n"))
+    assert {who: row["status"] for who, row in course.rows().items()} == {
+        "ada": "graded", "bob": "unreadable", "eve": "unreadable", "dan": "unreadable",
+    }  # fmt: skip
+    told = {report.student: report.unreadable for report in course.reports()}
+    assert "it is a zip that cannot be read" in told["bob"]
+    assert "it is an archive, not Python" in told["dan"]
+    assert (summary.missing, summary.unplaced) == (0, 0)
+    assert course.grade(roster=course.root / "roster.csv").kept == 4
+
+
+def test_two_students_are_not_taken_for_one_of_the_roster(course):
+    course.hand_in(ada=RIGHT, Ada=WRONG)
+    summary = course.grade(roster=course.roster("id,name\nada,Ada\n"))
+    assert {who: row["points"] for who, row in course.rows().items()} == {"ada": "10", "Ada": "6.85"}
+    assert summary.strangers == ("Ada",)
+
+
+def test_usernames_with_underscores_are_told_apart_without_their_manifests(course):
+    blackboard(course, ("a_b", "2026-10-10-10-00-00", RIGHT), ("c_b", "2026-10-10-10-00-00", WRONG))
+    course.grade()
+    assert set(course.rows()) == {"a_b", "c_b"}
+
+
+def test_how_the_file_was_chosen_is_on_the_page(course):
+    (course.source / "ada").mkdir()
+    (course.source / "ada" / "hw.py").write_text(RIGHT)
+    (course.source / "ada" / "old.py").write_text("x = 1")
+    course.grade()
+    for page in (course.out / "reports" / "ada.html", course.out / journal.INDEX):
+        assert "hw.py was graded, the one with all functions of 2 files; not graded: old.py" in page.read_text()
+
+
+def test_what_a_batch_left_is_no_submission(course):
+    course.hand_in(ada=RIGHT)
+    course.out = course.source / "out"
+    course.grade()
+    first = course.out
+    course.out = course.root / "elsewhere"
+    course.grade()
+    assert list(course.rows()) == ["ada"]
+    for source, told in ((first, "it is what a batch left"), (course.out, "it is the source")):
+        with pytest.raises(UsageError, match=told):
+            course.grade(source=source)
 
 
 def test_a_page_that_was_lost_is_made_again(course):

@@ -57,6 +57,12 @@ def example(request, grade):
     return grade((EXAMPLES / request.param).read_bytes(), name=request.param)
 
 
+def test_a_matrix_is_drawn_and_not_spelt_out(example):
+    assert "<mtd>" not in "".join(page(example).texts)
+    assert mathml.matrix([[1, "<b>"]]).count("<mtd>") == 2
+    assert "&lt;b&gt;" in mathml.matrix([[1, "<b>"]])
+
+
 def test_a_page_is_whole_and_loads_and_runs_nothing(example):
     text = html.page(example)
     parsed = page(example)

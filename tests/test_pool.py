@@ -12,6 +12,7 @@ from conftest import ROOT
 from grader import __version__, assignments, grading, pool, worker
 from grader.errors import GraderFault, UsageError
 from grader.report import Report
+from grader.values import Submission
 from grader.worker import Job, Result, Setting
 
 RIGHT = (ROOT / "submissions" / "backprop" / "right.py").read_bytes()
@@ -24,7 +25,7 @@ def packed():
 
 
 def jobs(count):
-    return (Job(n, f"{n}.py", RIGHT + b"\n# %d" % n, str(n), None, n) for n in range(count))
+    return (Job(n, Submission(f"{n}.py", RIGHT + b"\n# %d" % n, str(n)), n) for n in range(count))
 
 
 @pytest.mark.parametrize("workers", [1, 2])

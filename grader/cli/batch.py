@@ -66,6 +66,8 @@ def batch(
             clear_frames(interrupt.__traceback__)  # else what the workers were reached by is held, and said to be lost
             raise
     _tell(summary, source, out, monotonic() - started)
+    if roster and summary.strangers:
+        print(f"grade: not on the roster, and graded all the same: {', '.join(summary.strangers)}", file=sys.stderr)
     if summary.failed:
         raise GraderFault(
             f"{_count(summary.failed, 'submission', 'submissions')} could not be graded, by no fault of the students'; "

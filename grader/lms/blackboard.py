@@ -7,6 +7,7 @@ and a manifest for each attempt, the same name with .txt, which says "Name: X (u
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -31,21 +32,25 @@ def recognises(paths: Sequence[str]) -> bool:
 
 
 def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:
-    for file in files:
-        found = _FORM.fullmatch(file.path)
+    placed = [(file, _FORM.fullmatch(file.path)) for file in files]
+    assignment = os.path.commonprefix(  # noqa: RUF071 letters are meant
+        sorted({found["whose"] for _, found in placed if found})
+    )
+    assignment = assignment[: assignment.rfind("_") + 1]
+    for file, found in placed:
         if not found:
             yield Unplaced(file.path, "its name is not of the form assignment_username_attempt_time_file")
             continue
-        person, username = _whose(side.get(f"{found['attempt']}.txt", b""), found["whose"])
+        person, username = _whose(side.get(f"{found['attempt']}.txt", b""), found["whose"], assignment)
         yield Piece(username, file, found["file"], found["time"], _time(found["time"]), person=person)
 
 
-def _whose(manifest: bytes, whose: str) -> tuple[str | None, str]:
-    """Name and username, as the manifest's first line has them: a username may have underscores as the names do."""
+def _whose(manifest: bytes, whose: str, assignment: str) -> tuple[str | None, str]:
+    """Name and username, as the manifest's first line has them, else what is behind the assignment's name."""
     told = _NAME.search(manifest.decode("utf-8-sig", "replace"))
     if told and whose.endswith(f"_{told['username']}"):
         return told["person"] or None, told["username"]
-    return None, whose.rpartition("_")[2]
+    return None, whose.removeprefix(assignment) if whose != assignment else whose
 
 
 def _time(text: str) -> datetime | None:

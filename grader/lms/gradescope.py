@@ -48,7 +48,10 @@ def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece |
         known = submissions.get(found["submission"])
         submitters = [*_submitters(known)]
         if not submitters:
-            yield Unplaced(file.path, "submission_metadata.yml names nobody who submitted it")
+            missing = "submission_metadata.yml is not there, or no metadata: it would say whose this is"
+            yield Unplaced(
+                file.path, "submission_metadata.yml names nobody who submitted it" if submissions else missing
+            )
         for key, person, email in submitters:
             group = tuple(other for other, *_ in submitters) if submitters[1:] else ()
             number = f"{int(found['number']):020}"  # of a later submission it is larger

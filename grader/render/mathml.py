@@ -58,6 +58,6 @@ def matrix(rows: object) -> Markup:
     lines = [line if isinstance(line, list | tuple) else [line] for line in rows]
     if any(isinstance(cell, list | tuple) for line in lines for cell in line):
         return Markup("<code>{}</code>").format(as_text(rows))
-    cells = (("<mtd><mn>" + escape(number(cell)) + "</mn></mtd>" for cell in line) for line in lines)
+    cells = ((f"<mtd><mn>{escape(number(cell))}</mn></mtd>" for cell in line) for line in lines)
     body = "".join(f"<mtr>{''.join(line)}</mtr>" for line in cells)
     return Markup(f'<math aria-label="{escape(as_text(rows))}"><mtable>{body}</mtable></math>')  # noqa: S704 all of it is escaped

@@ -83,7 +83,8 @@ def _notes(row: Row) -> str:
     grade = row.grade or {}
     late = ["late"] if grade["late"] or grade["marked_late"] else []
     attempt = [f"attempt {grade['attempt']}"] if grade["attempt"] > 1 else []
-    return "; ".join([*late, *attempt, *(FLAGS[flag] for flag in grade["flags"])])
+    note = [grade["note"]] if grade["note"] else []
+    return "; ".join([*late, *attempt, *note, *(FLAGS[flag] for flag in grade["flags"])])
 
 
 def _number(text: str) -> str:
