@@ -113,7 +113,8 @@ def run(plan: Plan, watch: Watch = lambda _: None) -> Summary:
 def _take_in(plan: Plan, files: Listing, layout: Layout, ledger: Ledger) -> None:
     for found in intake.placed(files, layout):
         ledger.add(found)
-    ledger.recognise()
+    if plan.roster:
+        ledger.recognise()
     functions = list(dict.fromkeys(part.function for part in plan.assignment.PARTS))
     all_count = plan.rubric.attempts.counts == "best"
     for student, attempt, attempts, pieces in ledger.attempts():

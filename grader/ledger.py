@@ -111,11 +111,11 @@ class Ledger:
     def recognise(self) -> None:
         """Find those who handed something in on the roster: each row is one student's, by their very key first."""
         self._db.execute("INSERT INTO claim SELECT key, key FROM student WHERE key IN (SELECT student FROM piece)")
-        unknown = self._db.execute(
-            "SELECT DISTINCT student, email, person FROM piece "
+        self._db.execute(
+            "CREATE TEMP TABLE unknown AS SELECT DISTINCT student, email, person FROM piece "
             "WHERE student NOT IN (SELECT student FROM claim) ORDER BY student"
         )
-        for student, *others in unknown.fetchall():
+        for student, *others in self._db.execute("SELECT * FROM unknown"):
             for text in filter(None, (student, *others)):
                 query = "SELECT key FROM alias WHERE text = ? AND key NOT NULL"
                 if row := self._db.execute(query, (folded(text),)).fetchone():
@@ -191,15 +191,17 @@ class Ledger:
 
     def followers(self) -> Iterator[tuple[Entry, Place]]:
         """The attempts that have no report while another with the same file has: where that one is."""
-        query = (
-            "SELECT n, (SELECT MIN(at) FROM entry AS same WHERE same.sha256 = entry.sha256) AS found FROM entry "
-            "WHERE at IS NULL AND found NOT NULL ORDER BY n"
+        self._db.executescript(
+            """
+            CREATE TEMP TABLE reported AS SELECT sha256, MIN(n) AS first FROM entry WHERE at NOT NULL GROUP BY sha256;
+            CREATE INDEX temp.by_file ON reported (sha256);
+            CREATE TEMP TABLE follower AS
+                SELECT n, first FROM entry JOIN reported USING (sha256) WHERE at IS NULL ORDER BY n;
+            """
         )
-        self._db.execute(f"CREATE TEMP TABLE follower AS {query}")
-        for n, at in self._db.execute("SELECT n, found FROM follower ORDER BY n"):
-            (length,) = self._db.execute("SELECT length FROM entry WHERE at = ?", (at,)).fetchone()
-            yield next(self._entries("WHERE n = ?", n)), Place(at, length)
-        self._db.execute("DROP TABLE follower")
+        for n, first in self._db.execute("SELECT n, first FROM follower ORDER BY n"):
+            place = self._db.execute("SELECT at, length FROM entry WHERE n = ?", (first,)).fetchone()
+            yield next(self._entries("WHERE n = ?", n)), Place(*place)
 
     def reported(self, n: int, place: Place) -> None:
         """Its report is in the journal, there."""
