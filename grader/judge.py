@@ -52,7 +52,7 @@ def judge_all(
     plain = [
         n
         for n, (outcome, reference) in enumerate(zip(outcomes, references, strict=True))
-        if outcome.value is not None and outcome.value.dtype == np.float64 and outcome.shape == reference.shape
+        if reference.size and outcome.shape == reference.shape and _is_plain(outcome.value)
     ]
     errors = _errors([outcomes[n].value for n in plain], [references[n] for n in plain])
     right = {n: Verdict("right", "right", error) for n, error in zip(plain, errors, strict=True) if error <= tolerance}
@@ -60,6 +60,10 @@ def judge_all(
         right.get(n) or judge(call, outcome, reference, tolerance)
         for n, (call, outcome, reference) in enumerate(zip(calls, outcomes, references, strict=True))
     ]
+
+
+def _is_plain(value: Any) -> bool:
+    return value is not None and value.dtype == np.float64
 
 
 def _errors(answers: Sequence[Any], references: Sequence[Array]) -> list[float]:

@@ -30,6 +30,33 @@ def verdict(array, reference=REFERENCE):
     return judge.judge(CALL, value(array), reference, TOLERANCE)
 
 
+# Many at once: as each by itself.
+
+ANSWERS = st.one_of(
+    numpy_strategies.arrays(np.float64, (2, 3)),
+    numpy_strategies.arrays(np.float64, (2, 3), elements=st.floats(-1e-6, 1e-6)).map(
+        lambda noise: REFERENCE * (1 + noise)
+    ),
+    numpy_strategies.arrays(np.complex128, (2, 3)),
+    numpy_strategies.arrays(np.float64, st.sampled_from([(3, 2), (6,), (), (0, 3)])),
+    st.just(REFERENCE),
+)
+OUTCOMES = st.one_of(
+    ANSWERS.map(value), st.just(Outcome("raised", "ValueError: no")), st.just(Outcome("missing", "none"))
+)
+REFERENCES = st.sampled_from([REFERENCE, np.zeros((2, 3)), REFERENCE * 1e300, REFERENCE * 1e-300, np.ones((0, 3))])
+
+
+@given(st.lists(st.tuples(OUTCOMES, REFERENCES), max_size=8))
+def test_many_are_judged_as_each_would_be(made):
+    made = [(outcome, reference) for outcome, reference in made if reference.size or outcome.value is None]
+    calls = [CALL] * len(made)
+    outcomes, references = [outcome for outcome, _ in made], [reference for _, reference in made]
+    with np.errstate(all="ignore"):
+        expected = [judge.judge(CALL, outcome, reference, TOLERANCE) for outcome, reference in made]
+        assert judge.judge_all(calls, outcomes, references, TOLERANCE) == expected
+
+
 # Shapes.
 
 

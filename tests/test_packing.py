@@ -38,6 +38,13 @@ def test_texts_and_numbers_are_read_back(text, small, large, real):
     cursor.end()
 
 
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=255))
+def test_positions_are_read_back(positions):
+    cursor = Cursor(packing.positions(positions))
+    assert list(cursor.u32s(cursor.u8())) == positions
+    cursor.end()
+
+
 @given(st.binary(max_size=100))
 def test_any_bytes_are_an_array_of_their_own_length_or_malformed(payload):
     try:
