@@ -60,6 +60,7 @@ class Summary(NamedTuple):
 
 def close(rubric: Rubric, ledger: Ledger, folder: Folder, *, platform: str | None, kept: int) -> Summary:
     """Write everything, and say what it came to."""
+    set_aside = _set_aside(ledger, folder)  # before the journal is written without them
     cohort = Cohort(rubric)
     changed, changes = _write_changes(folder, _settled(rubric, ledger, folder, cohort))
     criteria = [criterion.id for criterion in rubric.criteria]
@@ -82,7 +83,7 @@ def close(rubric: Rubric, ledger: Ledger, folder: Folder, *, platform: str | Non
         changed=changed,
         changes=changes,
         unplaced=sum(1 for _ in ledger.unplaced()),
-        set_aside=_set_aside(ledger, folder),
+        set_aside=set_aside,
         strangers=tuple(islice(ledger.strangers(), MOST_SHOWN)),
     )
 
@@ -154,7 +155,7 @@ def _set_aside(ledger: Ledger, folder: Folder) -> int:
         folder.set_aside(line)
         with suppress(ValueError):  # it may be a line that is no report at all
             student = Report.model_validate_json(line).student or ""
-            if ledger.find(student, 1) is None:
+            if not ledger.has(student):
                 folder.page(student).unlink(missing_ok=True)
     return count
 

@@ -154,6 +154,10 @@ class Ledger:
         """The attempt, if it is among those that are to have a report."""
         return next(self._entries("WHERE student = ? AND attempt = ?", student, attempt), None)
 
+    def has(self, student: str) -> bool:
+        """Whether an attempt of this student is to have a report."""
+        return bool(self._db.execute("SELECT 1 FROM entry WHERE student = ? LIMIT 1", (student,)).fetchone())
+
     def student_of(self, n: int) -> str:
         return str(self._db.execute("SELECT student FROM entry WHERE n = ?", (n,)).fetchone()[0])
 

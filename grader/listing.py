@@ -168,11 +168,15 @@ class _Folder:
 class _Archive:
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         self._archive, self._stem = archive, PurePath(name).stem
-        if (count := len(archive.infolist())) > MOST_ENTRIES:
+        infos = archive.infolist()
+        if (count := len(infos)) > MOST_ENTRIES:
             raise UsageError(
                 f"{name}: it has {count} entries; expected at most {MOST_ENTRIES}; unpack it and name "
                 "the folder, if it is what you think it is"
             )
+        files = [info for info in infos if not info.filename.endswith("/")]
+        if files and all(info.flag_bits & 0x1 for info in files):  # that is nobody's doing but whoever made the archive
+            raise UsageError(f"{name}: it is encrypted; expected no password; unpack it and name the folder")
         if (size := sum(info.file_size for info in archive.infolist())) > MOST_UNPACKED:
             raise UsageError(
                 f"{name}: it would unpack to {size / 2**30:,.0f} GiB; expected at most {MOST_UNPACKED / 2**30:.0f}; "

@@ -476,3 +476,22 @@ def test_the_folder_is_free_of_what_is_only_for_the_while(course):
         journal.JOURNAL, journal.GRADES, journal.INDEX, journal.PAGES,
     }  # fmt: skip
     assert Path(course.out / journal.GRADES).read_bytes().count(b"\r") == 0
+
+
+def test_a_new_attempt_keeps_the_students_page(course):
+    blackboard(course, ("ada", "2026-10-10-10-00-00", RIGHT))
+    course.grade()
+    blackboard(course, ("ada", "2026-10-10-11-00-00", WRONG))
+    course.grade()
+    assert course.pages() == {"ada.html"}
+    assert "6.85 <span" in (course.out / "reports" / "ada.html").read_text()
+
+
+def test_what_is_set_aside_is_there_before_the_journal_is_without_it(course, monkeypatch):
+    course.hand_in(ada=RIGHT, bob=WRONG)
+    course.grade()
+    (course.source / "bob.py").unlink()
+    monkeypatch.setattr("grader.closing.gradebook.lines", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        course.grade()
+    assert json.loads((course.out / journal.SET_ASIDE).read_text())["student"] == "bob"

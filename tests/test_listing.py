@@ -154,11 +154,15 @@ def test_of_two_entries_of_one_name_the_last_counts(tmp_path):
 
 
 def test_an_encrypted_entry_is_refused(tmp_path):
-    data = archive(tmp_path / "a.zip", **{"ada.py": "x"}).read_bytes()
-    central = data.index(b"PK\x01\x02")
-    flagged = data[: central + 8] + b"\x01\x00" + data[central + 10 :]
+    data = archive(tmp_path / "a.zip", **{"ada.py": "x", "bob.py": "y"}).read_bytes()
+    first = data.index(b"PK\x01\x02")
+    second = data.index(b"PK\x01\x02", first + 1)
+    flagged = data[: first + 8] + b"\x01\x00" + data[first + 10 :]
     (tmp_path / "b.zip").write_bytes(flagged)
-    assert listed(tmp_path / "b.zip") == ({}, {"ada.py": "it is encrypted"})
+    assert listed(tmp_path / "b.zip") == ({"bob.py": b"y"}, {"ada.py": "it is encrypted"})
+    (tmp_path / "c.zip").write_bytes(flagged[: second + 8] + b"\x01\x00" + flagged[second + 10 :])
+    with pytest.raises(UsageError, match="it is encrypted; expected no password"):
+        listed(tmp_path / "c.zip")
 
 
 def test_a_students_own_zip_is_opened_once_and_no_deeper(tmp_path):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from grader.listing import File
 
 TITLE = "Blackboard"
-_ATTEMPT = r"(?P<attempt>(?:[^/]+/)?(?P<whose>[^/]+)_attempt_(?P<time>\d{4}(?:-\d\d){5}))"
+_ATTEMPT = r"(?P<attempt>(?P<whose>[^/]+?)_attempt_(?P<time>\d{4}(?:-\d\d){5}))"
 SIDE = re.compile(rf"{_ATTEMPT}\.txt")
 _FORM = re.compile(rf"{_ATTEMPT}_(?P<file>.+)")
 _NAME = re.compile(r"^[^:\n]+: *(?P<person>.*?) *\((?P<username>[^()\n]+)\) *\r?$", re.MULTILINE)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from grader.listing import File
 
 TITLE = "Brightspace"
-SIDE = re.compile(r"(?:[^/]+/)?index\.html")
+SIDE = re.compile(r"index\.html")
 
 _FORM = re.compile(
-    r"(?:[^/]+/)?\d+-\d+ - (?P<person>[^/]+?) - (?P<month>[A-Z][a-z]{2}) (?P<day>\d{1,2}), (?P<year>\d{4}) "
+    r"\d+-\d+ - (?P<person>[^/]+?) - (?P<month>[A-Z][a-z]{2}) (?P<day>\d{1,2}), (?P<year>\d{4}) "
     r"(?P<hour>\d{1,2})(?P<minute>\d\d) (?P<half>[AP]M)(?: - (?P<file>[^/]+)|/(?P<path>.+))(?P<inner>/.+)?"
 )
 

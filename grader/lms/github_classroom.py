@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from grader.listing import File
 
 TITLE = "GitHub Classroom"
-SIDE = re.compile(r"(?:[^/]+/)?(?:grades|classroom_roster)[^/]*\.csv")
+SIDE = re.compile(r"(?:grades|classroom_roster)[^/]*\.csv")
 _FORM = re.compile(r"(?:(?P<assignment>[^/]+)-submissions/)?(?P<repository>[^/]+)/(?P<path>.+)")
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from grader.listing import File
 
 TITLE = "Gradescope"
-SIDE = re.compile(r"(?:[^/]+/)?submission_metadata\.ya?ml")
-_FORM = re.compile(r"(?:[^/]+/)?(?P<submission>submission_(?P<number>\d+))/(?P<path>.+)")
+SIDE = re.compile(r"submission_metadata\.ya?ml")
+_FORM = re.compile(r"(?P<submission>submission_(?P<number>\d+))/(?P<path>.+)")
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # all is text: an id keeps its zeros
 
 

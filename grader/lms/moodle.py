@@ -22,7 +22,7 @@ TITLE = "Moodle"
 SIDE = re.compile(r"(?!)")
 
 _FORM = re.compile(
-    r"(?:[^/]+/)?(?P<person>[^/]*?)(?:_(?P<id>\d+))?_assignsubmission_(?P<plugin>[a-z]+)_?(?P<file>[^/]*)(?:/(?P<path>.+))?"
+    r"(?P<person>[^/]*?)(?:_(?P<id>\d+))?_assignsubmission_(?P<plugin>[a-z]+)_?(?P<file>[^/]*)(?:/(?P<path>.+))?"
 )
 
 

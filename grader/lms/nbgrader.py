@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from grader.listing import File
 
 TITLE = "nbgrader"
-_ASSIGNMENT = r"(?P<folder>(?:(?:.+/)?submitted/)?(?P<student>[^/]+)/[^/]+)"
+_ASSIGNMENT = r"(?P<folder>(?:submitted/)?(?P<student>[^/]+)/[^/]+)"
 SIDE = re.compile(rf"{_ASSIGNMENT}/timestamp\.txt")
 _FORM = re.compile(rf"{_ASSIGNMENT}/(?P<path>.+)")
 
 
 def recognises(paths: Sequence[str]) -> bool:
-    """Assignments have time stamps, two folders deep."""
-    return any(SIDE.fullmatch(path) and path.count("/") >= 2 and ")" not in path for path in paths)
+    """Most students' assignments have time stamps, two folders deep."""
+    stamped = {found["student"] for path in paths if (found := SIDE.fullmatch(path)) and ")" not in path}
+    students = {found["student"] for path in paths if (found := _FORM.fullmatch(path))}
+    return len(stamped) > len(students) / 2 and all("/" in path for path in paths)
 
 
 def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:

@@ -221,3 +221,35 @@ def test_a_time_that_cannot_be_is_none(tmp_path):
     (tmp_path / "Homework 1_ana_attempt_2026-13-40-99-00-00_hw1.py").write_text("")
     _, [piece], _ = found_in(tmp_path)
     assert piece.submitted is None
+
+
+@pytest.mark.parametrize(
+    ("path", "student"),
+    [
+        ("Alice A_1_assignsubmission_file/Bob B_2_assignsubmission_file_hw.py", "1"),
+        ("11-22 - Alice A - Oct 10, 2026 1140 PM/11-22 - Bob B - Oct 11, 2026 1022 AM - hw.py", "Alice A"),
+        ("hw_alice_attempt_2026-10-10-10-00-00_hw.zip/hw_bob_attempt_2026-12-10-10-00-00_hw.py", "hw_alice"),
+        ("submitted/alice/hw1/submitted/bob/hw1/hw1.py", "alice"),
+        ("alice_1_70_hw.zip/bob_2_71_hw.py", "1"),
+    ],
+)
+def test_nobody_hands_in_for_another(path, student):
+    from grader.listing import File
+
+    found = [
+        piece.student
+        for platform in lms.platforms().values()
+        if platform.recognises([path, path.replace("hw1.py", "timestamp.txt").replace("submitted/bob/hw1/", "")])
+        for piece in platform.pieces([File(path, 1, None, b"")], {})
+        if isinstance(piece, Piece)
+    ]
+    assert found in ([student], [student.removeprefix("hw_")])
+
+
+@pytest.mark.parametrize(
+    "name", ["alice/data/timestamp.txt", "hw1-alice/grades.csv", "submission_1/submission_metadata.yml"]
+)
+def test_a_students_file_is_not_taken_for_the_platforms_own(name):
+    for platform in lms.platforms().values():
+        assert not platform.recognises([name, "bob.py", "carol.py", "dan.py", "eve.py"])
+    assert not any(lms.platforms()[p].SIDE.fullmatch(name) for p in ("github_classroom", "gradescope"))
