@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import datetime
-from functools import partial
 from itertools import chain
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pydantic_core
 
-from grader import __version__, assignments, closing, intake, listing, pool, roster, settings
+from grader import assignments, closing, intake, listing, pool, roster, settings, worker
 from grader import sandbox as sandboxes
 from grader.errors import UsageError
 from grader.journal import Folder, write
@@ -24,7 +23,7 @@ from grader.listing import Unreadable
 from grader.lms import Unplaced
 from grader.report import OriginReport
 from grader.values import LARGEST_FILE, Submission
-from grader.worker import Job, Setting, cores
+from grader.worker import Job, cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
     from grader.ledger import Entry
     from grader.listing import Listing
     from grader.lms import Piece
-    from grader.pool import Start
     from grader.rubric import Rubric
+    from grader.worker import Setting
 
     Watch = Callable[["Progress"], None]
 
@@ -55,7 +54,7 @@ class Progress(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is graded, how and by whom. `start` makes the executor, of so many workers."""
+    """What is graded, how, and by how many workers."""
 
     source: Path
     out: Path
@@ -69,12 +68,7 @@ class Plan(NamedTuple):
 
     @property
     def setting(self) -> Setting:
-        return Setting(self.rubric, self.sandbox, assignments.version(self.assignment), __version__)
-
-    def start(self, packed: bytes) -> Start:
-        if self.cluster:
-            return partial(pool.cluster, self.cluster)
-        return partial(pool.local, self.workers, packed)
+        return worker.setting(self.rubric, self.assignment, self.sandbox)
 
 
 def default_workers(cluster: str | None) -> int:
@@ -115,7 +109,7 @@ def _take_in(plan: Plan, files: Listing, layout: Layout, ledger: Ledger) -> None
         ledger.add(found)
     if plan.roster:
         ledger.recognise()
-    functions = list(dict.fromkeys(part.function for part in plan.assignment.PARTS))
+    functions = assignments.functions(plan.assignment)
     all_count = plan.rubric.attempts.counts == "best"
     for student, attempt, attempts, pieces in ledger.attempts():
         if all_count or attempt == attempts:
@@ -167,9 +161,8 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         known = pydantic_core.from_json(line)
     except ValueError:
         return None  # not ours: it is left out of what is written anew
-    return (
-        known if isinstance(known, dict) and {"student", "assignment", "submission", "rubric"} <= set(known) else None
-    )
+    is_report = isinstance(known, dict) and {"student", "assignment", "submission", "rubric"} <= set(known)
+    return known if is_report else None
 
 
 def _still_true(known: dict[str, Any], entry: Entry, plan: Plan, setting: Setting) -> bool:
@@ -225,8 +218,8 @@ def _grade(work: _Work, watch: Watch) -> None:
     graded = faults = 0
     watch(Progress(done, total, 0, 0))
     ledger.lead()
-    results = pool.conduct(plan.start(packed), plan.workers, packed, _jobs(work))
-    same = pool.conduct(partial(pool.local, 1, packed), 1, packed, _jobs_of_the_same(work))
+    results = pool.conduct(pool.start(plan.cluster, plan.workers, packed), plan.workers, packed, _jobs(work))
+    same = pool.conduct(pool.start(None, 1, packed), 1, packed, _jobs_of_the_same(work))
     for result in chain(results, same):
         if result.fault is None:
             # the page first: whoever has a report has a page

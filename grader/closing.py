@@ -66,8 +66,9 @@ def close(rubric: Rubric, ledger: Ledger, folder: Folder, *, platform: str | Non
     criteria = [criterion.id for criterion in rubric.criteria]
     with replacing(folder.path / GRADES) as file:
         file.writelines(line.encode() for line in gradebook.lines(ledger.students(), criteria))
-    missing = sum(gradebook.status(row) == "missing" for row in ledger.students())
-    faults = [(row.key, row.fault) for row in ledger.students() if row.fault]
+    noteworthy = [row for row in ledger.students() if row.fault or gradebook.status(row) == "missing"]
+    faults = [(row.key, row.fault) for row in noteworthy if row.fault]  # of some, another attempt may have a grade
+    missing = len(noteworthy) - len(faults)
     course = overview.Course(rubric.title, cohort, missing, len(faults), likeness.alike(ledger.sketches))
     with replacing(folder.path / INDEX) as file:
         page = overview.page(course, criteria, ledger.students(), ledger.unplaced(), page_of=_address)

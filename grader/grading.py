@@ -119,7 +119,7 @@ def load(name: str) -> tuple[Rubric, Assignment]:
 def check(rubric: Rubric, assignment: Assignment) -> None:
     """Whether the rubric fits its assignment. Raises UsageError that names the first thing that does not."""
     parts = {part.id: part for part in assignment.PARTS}
-    functions = list(dict.fromkeys(part.function for part in assignment.PARTS))
+    functions = assignments.functions(assignment)
     for n, wanted in enumerate(rubric.criteria):
         part = parts.get(wanted.id)
         if part is None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from grader import __version__, assignments, batch, grading, intake, pool, settings, worker
+from grader import batch, grading, intake, pool, settings, worker
 from grader import sandbox as sandboxes
 from grader.errors import GraderFault, UsageError
 from grader.journal import JOURNAL
@@ -98,8 +97,7 @@ def _each(files: Iterator[File], packed: bytes, workers: int, cluster: str | Non
             named[n] = submission.student or submission.name
             yield Job(n, submission, settings.seed_for(submission.sha256))
 
-    start = partial(pool.cluster, cluster) if cluster else partial(pool.local, workers, packed)
-    for result in pool.conduct(start, workers, packed, jobs()):
+    for result in pool.conduct(pool.start(cluster, workers, packed), workers, packed, jobs()):
         name = named.pop(result.n)
         if result.fault is None:
             yield Report.model_validate_json(result.line)
@@ -114,9 +112,7 @@ def _refuse(faults: Iterable[tuple[str, str]]) -> None:
 
 
 def _setting(rubric: str, sandbox: str | None) -> bytes:
-    loaded, assignment = grading.load(rubric)
-    version = assignments.version(assignment)
-    return worker.Setting(loaded, sandboxes.wanted(sandbox), version, __version__).packed()
+    return worker.setting(*grading.load(rubric), sandboxes.wanted(sandbox)).packed()
 
 
 def _submission(file: File) -> Submission:

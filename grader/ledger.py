@@ -68,7 +68,6 @@ class Row(NamedTuple):
     name: str | None
     email: str | None
     section: str | None
-    rostered: bool
     grade: dict[str, Any] | None
     fault: str | None
 
@@ -242,11 +241,11 @@ class Ledger:
     def students(self) -> Iterator[Row]:
         """Everybody who is on the roster or handed in something, in order of their keys."""
         rows = self._db.execute(
-            "SELECT key, name, email, section, rostered, MAX(grade), MAX(fault) FROM student "
+            "SELECT key, name, email, section, MAX(grade), MAX(fault) FROM student "
             "LEFT JOIN entry ON entry.student = key GROUP BY key ORDER BY key"
         )
-        for key, name, email, section, rostered, grade, fault in rows:
-            yield Row(key, name, email, section, bool(rostered), grade and json.loads(grade), fault)
+        for key, name, email, section, grade, fault in rows:
+            yield Row(key, name, email, section, grade and json.loads(grade), fault)
 
     def student(self, key: str) -> tuple[str | None, str | None, str | None]:
         """Name, email and section, as far as they are known."""

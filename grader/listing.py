@@ -266,10 +266,7 @@ def _member(archive: zipfile.ZipFile, n: int, most: int) -> bytes:
 
 def _inside(file: File, listing: Listing) -> Iterator[File | Refused]:
     """The file itself, or what is in it where it is a zip: students like to hand in one."""
-    if not file.path.lower().endswith(".zip"):
-        yield file
-        return
-    if file.refused:
+    if file.refused or not file.path.lower().endswith(".zip"):
         yield file
         return
     if file.size > LARGEST_INNER:

@@ -12,6 +12,7 @@ import multiprocessing
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,11 @@ PER_WORKER = 3  # chunks in flight
 TRIES = 3  # of a job that loses its worker
 CONNECT_SECONDS = 15  # for a scheduler to answer
 MOST_FAULTS = 20  # one after another, and nothing between: it is not the submissions
+
+
+def start(cluster_address: str | None, workers: int, packed: bytes) -> Start:
+    """How the executor is begun that was asked for: on a cluster, or so many workers here."""
+    return partial(cluster, cluster_address) if cluster_address else partial(local, workers, packed)
 
 
 def local(jobs: int, packed: bytes) -> Executor:

@@ -43,6 +43,11 @@ class Setting(NamedTuple):
         return pickle.dumps(self)
 
 
+def setting(rubric: Rubric, assignment: Assignment, sandbox: str) -> Setting:
+    """The setting of a batch that is started here."""
+    return Setting(rubric, sandbox, assignments.version(assignment), __version__)
+
+
 class Job(NamedTuple):
     """One submission to be graded; where `same` has the report of the same file, to be reported as that was."""
 
@@ -54,12 +59,11 @@ class Job(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The report as a line of JSON and as a page, and whether it could be read; or our fault, in words."""
+    """The report as a line of JSON and as a page; or our fault, in words."""
 
     n: int
     line: bytes = b""
     page: bytes = b""
-    status: str = ""
     fault: str | None = None
 
 
@@ -128,7 +132,7 @@ def cores() -> int:
 def _result(desk: _Desk, job: Job) -> Result:
     try:
         report = _report(desk, job)
-        return Result(job.n, report.model_dump_json().encode(), html.page(report).encode(), report.status)
+        return Result(job.n, report.model_dump_json().encode(), html.page(report).encode())
     except GraderFault as fault:
         return Result(job.n, fault=str(fault))
     except Exception as error:

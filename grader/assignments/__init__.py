@@ -131,6 +131,11 @@ def load(name: str, beside: Path | None = None) -> Assignment:
     return cast("Assignment", importlib.import_module(f"{__name__}.{name}"))
 
 
+def functions(assignment: Assignment) -> list[str]:
+    """The functions a student writes, each once."""
+    return list(dict.fromkeys(part.function for part in assignment.PARTS))
+
+
 def version(assignment: Assignment) -> str:
     """A fingerprint of all that decides about points: the assignment, its mistakes, how formulas are read."""
     return _version(cast("Hashable", assignment))

@@ -7,13 +7,13 @@ of its siblings, of grading or of how files are read; a new one is one file.
 from __future__ import annotations
 
 import pkgutil
+import re
+from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from grader.listing import File
 
@@ -55,6 +55,27 @@ class Platform(Protocol):
 
     def pieces(self, files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:
         """Whose each file is. `side` has what is in the files that SIDE matches, by path; `files` has the others."""
+
+
+def most(known: Iterable[object], paths: Sequence[str]) -> bool:
+    """Whether more than half of the paths have something known of them."""
+    return sum(map(bool, known)) > len(paths) / 2
+
+
+def local_time(text: str, form: str) -> datetime | None:
+    """A time without a zone, of this form; None for anything else."""
+    try:
+        return datetime.strptime(text, form)
+    except ValueError:
+        return None
+
+
+def zoned_time(text: str) -> datetime | None:
+    """A time such as 2026-10-10 23:40:02 UTC, or with +09:00; None for anything else."""
+    try:
+        return datetime.fromisoformat(re.sub(r" ([+-])", r"\1", re.sub(r" (?:UTC|Z)$", "+00:00", text.strip())))
+    except ValueError:
+        return None
 
 
 def platforms() -> dict[str, Platform]:

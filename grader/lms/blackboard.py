@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced
+from grader.lms import Piece, Unplaced, local_time, most
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +27,7 @@ _NAME = re.compile(r"^[^:\n]+: *(?P<person>.*?) *\((?P<username>[^()\n]+)\) *\r?
 
 def recognises(paths: Sequence[str]) -> bool:
     """Most files are named so."""
-    return sum(bool(_FORM.fullmatch(path) or SIDE.fullmatch(path)) for path in paths) > len(paths) / 2
+    return most((_FORM.fullmatch(path) or SIDE.fullmatch(path) for path in paths), paths)
 
 
 def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:
@@ -42,7 +41,9 @@ def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece |
             yield Unplaced(file.path, "its name is not of the form assignment_username_attempt_time_file")
             continue
         person, username = _whose(side.get(f"{found['attempt']}.txt", b""), found["whose"], assignment)
-        yield Piece(username, file, found["file"], found["time"], _time(found["time"]), person=person)
+        yield Piece(
+            username, file, found["file"], found["time"], local_time(found["time"], "%Y-%m-%d-%H-%M-%S"), person=person
+        )
 
 
 def _whose(manifest: bytes, whose: str, assignment: str) -> tuple[str | None, str]:
@@ -51,10 +52,3 @@ def _whose(manifest: bytes, whose: str, assignment: str) -> tuple[str | None, st
     if told and whose.endswith(f"_{told['username']}"):
         return told["person"] or None, told["username"]
     return None, whose.removeprefix(assignment) if whose != assignment else whose
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d-%H-%M-%S")
-    except ValueError:
-        return None

@@ -8,13 +8,13 @@ and an index.html. There is no key but the name, and the time is without a zone.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced
+from grader.lms import Piece, Unplaced, local_time, most
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from grader.listing import File
 
@@ -29,7 +29,7 @@ _FORM = re.compile(
 
 def recognises(paths: Sequence[str]) -> bool:
     """Most files are of a hand-in, by their folder or name."""
-    return sum(_FORM.fullmatch(path) is not None for path in paths) > len(paths) / 2
+    return most(map(_FORM.fullmatch, paths), paths)
 
 
 def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:  # noqa: ARG001 all are called alike
@@ -45,7 +45,4 @@ def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece |
 
 def _time(found: re.Match[str]) -> datetime | None:
     text = f"{found['month']} {found['day']} {found['year']} {int(found['hour']):02}{found['minute']} {found['half']}"
-    try:
-        return datetime.strptime(text, "%b %d %Y %I%M %p")
-    except ValueError:
-        return None
+    return local_time(text, "%b %d %Y %I%M %p")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced
+from grader.lms import Piece, Unplaced, most
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ _TYPED = re.compile(r"(?P<person>[^/]+?)(?P<late>_LATE)?_(?P<id>\d+)_(?P<file>(?
 
 def recognises(paths: Sequence[str]) -> bool:
     """Most files are named so."""
-    return sum(_match(path) is not None for path in paths) > len(paths) / 2
+    return most(map(_match, paths), paths)
 
 
 def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:  # noqa: ARG001 all are called alike

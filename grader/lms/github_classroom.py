@@ -13,10 +13,9 @@ import io
 import os
 import re
 from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced
+from grader.lms import Piece, Unplaced, zoned_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,7 +46,7 @@ def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece |
         row = known.get(form["repository"], {})
         prefix = f"{form['assignment']}-" if form["assignment"] else assignment
         username = row.get("github_username") or form["repository"].removeprefix(prefix)
-        time = _time(row.get("submission_timestamp") or "")
+        time = zoned_time(row.get("submission_timestamp") or "")
         yield Piece(row.get("roster_identifier") or username, file, form["path"], submitted=time, person=username)
 
 
@@ -68,10 +67,3 @@ def _rows(table: bytes) -> Iterator[dict[str, str]]:
         for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig", "replace"), newline="")):
             if row.get("student_repository_name"):
                 yield row
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text.replace(" UTC", "+00:00"))
-    except ValueError:
-        return None

@@ -8,15 +8,15 @@ where the metadata names the submitters of each submission, with Ruby's symbols 
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from grader.lms import Piece, Unplaced
+from grader.lms import Piece, Unplaced, zoned_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from grader.listing import File
 
@@ -72,8 +72,5 @@ def _submitters(known: Any) -> Iterator[tuple[str, str | None, str | None]]:
 
 
 def _time(known: Any) -> datetime | None:
-    try:
-        text = re.sub(r"\.\d+", "", str(known[":created_at"])).replace(" Z", "+00:00").replace(" UTC", "+00:00")
-        return datetime.fromisoformat(re.sub(r" ([+-])", r"\1", text))
-    except (KeyError, TypeError, ValueError):
-        return None
+    told = known.get(":created_at") if isinstance(known, dict) else None
+    return zoned_time(re.sub(r"\.\d+", "", str(told)))

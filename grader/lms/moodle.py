@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced
+from grader.lms import Piece, Unplaced, most
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ _FORM = re.compile(
 
 def recognises(paths: Sequence[str]) -> bool:
     """Most files are of a submission, by their folder or name."""
-    return sum(_FORM.fullmatch(path) is not None for path in paths) > len(paths) / 2
+    return most(map(_FORM.fullmatch, paths), paths)
 
 
 def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:  # noqa: ARG001 all are called alike

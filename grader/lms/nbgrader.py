@@ -6,10 +6,9 @@ submitted/<student>/<assignment>/<path>
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced
+from grader.lms import Piece, Unplaced, zoned_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,15 +31,7 @@ def recognises(paths: Sequence[str]) -> bool:
 def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:
     for file in files:
         if found := _FORM.fullmatch(file.path):
-            time = _time(side.get(f"{found['folder']}/timestamp.txt", b""))
+            time = zoned_time(side.get(f"{found['folder']}/timestamp.txt", b"").decode("ascii", "replace"))
             yield Piece(found["student"], file, found["path"], submitted=time)
         else:
             yield Unplaced(file.path, "its path is not of the form student/assignment/file")
-
-
-def _time(text: bytes) -> datetime | None:
-    try:
-        told = text.decode("ascii", "replace").strip().replace(" UTC", "+00:00")
-        return datetime.fromisoformat(re.sub(r" ([+-])", r"\1", told))
-    except ValueError:
-        return None

@@ -8,10 +8,9 @@ with a timestamp.txt for each student, such as 20261010234002000, without a zone
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced
+from grader.lms import Piece, Unplaced, local_time, most
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,14 +28,15 @@ _FORM = re.compile(rf"{_STUDENT}/(?:Submission attachment\(s\)/(?P<path>.+)|(?P<
 
 def recognises(paths: Sequence[str]) -> bool:
     """Most files are attachments, or about them."""
-    known = sum(bool(_FORM.fullmatch(path) or SIDE.fullmatch(path)) for path in paths)
-    return known > len(paths) / 2 and any(_FORM.fullmatch(path) for path in paths)
+    known = (_FORM.fullmatch(path) or SIDE.fullmatch(path) for path in paths)
+    return most(known, paths) and any(map(_FORM.fullmatch, paths))
 
 
 def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece | Unplaced]:
     for file in files:
         if found := _FORM.fullmatch(file.path):
-            time = _time(side.get(f"{found['folder']}/timestamp.txt", b""))
+            stamp = side.get(f"{found['folder']}/timestamp.txt", b"").decode("ascii", "replace").strip()
+            time = local_time(stamp[:14], "%Y%m%d%H%M%S")
             name = found["path"] or found["text"]
             yield Piece(found["id"], file, name, submitted=time, person=_in_order(found["person"].strip()))
         else:
@@ -46,10 +46,3 @@ def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece |
 def _in_order(name: str) -> str:
     last, comma, first = name.partition(", ")
     return f"{first} {last}" if comma else name
-
-
-def _time(text: bytes) -> datetime | None:
-    try:
-        return datetime.strptime(text.decode("ascii", "replace").strip()[:14], "%Y%m%d%H%M%S")
-    except ValueError:
-        return None

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from grader.render import heatmap, mathml
-from grader.render.numbers import plain, row
+from grader.render.numbers import row
+from grader.render.pages import template
 from grader.render.words import FLAGS, late, walls, with_places
 
 if TYPE_CHECKING:
@@ -24,15 +23,5 @@ def page(report: Report) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("grader.render"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"math": mathml.markup, "matrix": mathml.matrix, "plain": plain, "row": row}
-    environment.globals |= {
-        "heatmap": heatmap.svg, "FLAGS": FLAGS, "late": late, "walls": walls, "with_places": with_places,
-    }  # fmt: skip
-    return environment.get_template("report.html")
+    names = {"heatmap": heatmap.svg, "FLAGS": FLAGS, "late": late, "walls": walls, "with_places": with_places}
+    return template("report.html", filters={"matrix": mathml.matrix, "row": row}, names=names)

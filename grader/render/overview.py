@@ -13,12 +13,12 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from grader.render import charts, mathml
+from grader.render import charts
 from grader.render.gradebook import status
 from grader.render.numbers import plain
+from grader.render.pages import template
 from grader.render.words import FLAGS
 
 if TYPE_CHECKING:
@@ -62,21 +62,13 @@ def page(
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("grader.render"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     script = files("grader.render").joinpath("templates/sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment.filters |= {"math": mathml.markup, "plain": plain, "number": _number}
-    environment.globals |= {
+    names = {
         "status": status, "notes": _notes, "distribution": charts.distribution, "share": charts.share,
         "script": Markup(script), "script_digest": digest,  # noqa: S704 the script is ours
     }  # fmt: skip
-    return environment.get_template("class.html")
+    return template("class.html", filters={"number": _number}, names=names)
 
 
 def _notes(row: Row) -> str:

@@ -26,7 +26,6 @@ _ITEM_BYTES = (8, 16)
 _U32 = struct.Struct("<I")
 _F64 = struct.Struct("<d")
 _I64 = struct.Struct("<q")
-_DIMENSIONS = tuple(struct.Struct(f"<B{count}Q") for count in range(MOST_DIMENSIONS + 1))
 
 
 class Malformed(Exception):
@@ -60,9 +59,7 @@ def array(code: int, shape: tuple[int, ...], raw: bytes) -> bytes:
 
 
 def dimensions(shape: tuple[int, ...]) -> bytes:
-    count = len(shape)
-    known = _DIMENSIONS[count] if count <= MOST_DIMENSIONS else struct.Struct(f"<B{count}Q")
-    return known.pack(count, *shape)
+    return struct.pack(f"<B{len(shape)}Q", len(shape), *shape)
 
 
 class Cursor:
@@ -98,10 +95,10 @@ class Cursor:
         return self.take(self.u32()).decode("utf-8", "replace")
 
     def dimensions(self) -> tuple[int, ...]:
-        count = self._payload[self._at] if self._at < len(self._payload) else self.u8()
+        count = self.u8()
         if count > MOST_DIMENSIONS:
             raise Malformed(f"{count} dimensions")
-        return _DIMENSIONS[count].unpack(self.take(1 + 8 * count))[1:]
+        return struct.unpack(f"<{count}Q", self.take(8 * count))
 
     def array(self) -> tuple[int, tuple[int, ...], bytes]:
         """Code, shape and raw entries; the shape is checked against the length before memory is taken."""

@@ -61,6 +61,7 @@ def _tokens(defined: dict[str, Any], functions: Collection[str]) -> list[bytes]:
     """Kinds of nodes, attributes and constants, from the top down: first of these functions, then of what they name."""
     tokens: list[bytes] = []
     reached = [name for name in functions if name in defined]
+    known = set(reached)
     for name in reached:
         stack = [defined[name]]
         while stack:
@@ -73,7 +74,8 @@ def _tokens(defined: dict[str, Any], functions: Collection[str]) -> list[bytes]:
                     continue
                 tokens.append(_kind(kind))
                 stack += [getattr(node, field, None) for field in _fields(kind)]
-                if kind is ast.Name and node.id in defined and node.id not in reached:
+                if kind is ast.Name and node.id in defined and node.id not in known:
+                    known.add(node.id)
                     reached.append(node.id)
             elif node is not None:
                 tokens.append(str(node).encode("utf-8", "replace"))
