@@ -7,26 +7,23 @@ run, where the files came from, or how a class is shown.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import datetime
 from itertools import chain
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import pydantic_core
 
 from grader import assignments, closing, intake, listing, pool, roster, settings, worker
 from grader import sandbox as sandboxes
 from grader.errors import UsageError
 from grader.journal import Folder, write
 from grader.ledger import Ledger
-from grader.listing import Unreadable
-from grader.lms import Unplaced
-from grader.report import OriginReport
+from grader.listing import Spoilt, Unreadable
+from grader.report import OriginReport, Report
 from grader.values import LARGEST_FILE, Submission
 from grader.worker import Job, cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from grader.assignments import Assignment
@@ -41,6 +38,7 @@ if TYPE_CHECKING:
     Watch = Callable[["Progress"], None]
 
 
+SEEDS = 32  # different ones in a batch: what is drawn, answered and packed for one is so for a thirtieth of a class
 CLUSTER_WORKERS = 64  # to keep busy, where nobody says how many there are
 
 
@@ -95,10 +93,22 @@ def run(plan: Plan, watch: Watch = lambda _: None) -> Summary:
         layout = intake.layout_of(files)
         _take_in(plan, files, layout, ledger)
         folder = stack.enter_context(Folder(plan.out))
-        _recall(plan, folder, ledger)
+        work = _Work(plan, files, layout.platform, ledger, folder, settings.seeds(SEEDS))
+        _recall(work)
         kept = ledger.count()[1]
-        _grade(_Work(plan, files, layout.platform, ledger, folder, settings.seeds()), watch)
+        _grade(work, watch)
         return closing.close(plan.rubric, ledger, folder, platform=layout.platform, kept=kept)
+
+
+class _Work(NamedTuple):
+    """Everything that grading needs at hand."""
+
+    plan: Plan
+    files: Listing
+    platform: str | None
+    ledger: Ledger
+    folder: Folder
+    seed: Callable[[str], int]
 
 
 # Who handed in what.
@@ -116,8 +126,14 @@ def _take_in(plan: Plan, files: Listing, layout: Layout, ledger: Ledger) -> None
             piece, note = intake.choose(pieces, files, functions)
             try:
                 digest = _submission(files, piece).sha256
-            except Unreadable as error:
-                ledger.add(Unplaced(piece.file.path, f"{student}'s file cannot be read: {error}"))
+            except Spoilt as error:
+                piece = piece._replace(file=piece.file._replace(refused=str(error)))
+                digest = _submission(files, piece).sha256
+            except Unreadable as error:  # now: it is not the student's doing, and may be mended
+                n = ledger.enter(student, attempt, attempts, f"not read: {piece.file.path}", piece, note)
+                ledger.failed(
+                    n, f"its file {piece.file.path} cannot be read: {error}; mend that and run the batch again"
+                )
                 continue
             ledger.enter(student, attempt, attempts, digest, piece, note)
     if not ledger.count()[0]:
@@ -131,8 +147,9 @@ def _take_in(plan: Plan, files: Listing, layout: Layout, ledger: Ledger) -> None
 # What is known already.
 
 
-def _recall(plan: Plan, folder: Folder, ledger: Ledger) -> None:
+def _recall(work: _Work) -> None:
     """Find the reports that are still true, and those of nobody who is here."""
+    plan, folder, ledger = work.plan, work.folder, work.ledger
     setting = plan.setting
     for place, line in folder.lines():
         if (known := _parsed(line)) is None:
@@ -143,71 +160,70 @@ def _recall(plan: Plan, folder: Folder, ledger: Ledger) -> None:
                 )
             ledger.leave_over(place)  # it is kept, apart from the others
             continue
-        if known["assignment"] != plan.assignment.ID:
+        if known.assignment != plan.assignment.ID:
             raise UsageError(
-                f"{plan.out}: it has reports of assignment {known['assignment']!r}; expected a folder of its own for "
+                f"{plan.out}: it has reports of assignment {known.assignment!r}; expected a folder of its own for "
                 f"{plan.assignment.ID!r}; name another with --out"
             )
-        entry = ledger.find(known["student"], (known.get("origin") or {}).get("attempt", 1))
+        entry = _entry_of(known, ledger)
         if entry is None:
             ledger.leave_over(place)
         else:
-            true = not plan.redo and _still_true(known, entry, plan, setting)
-            ledger.recall(entry.n, place, _said(known), true=true)
+            same = not plan.redo and _is_of_the_same(known, entry, plan, setting)
+            true = same and _is_described_so(known, _job(work, entry, Submission("", b"")))
+            ledger.recall(entry.n, place, _said(known), true=true, again=same and not true)
+    _recall_outdated(folder, ledger)
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _recall_outdated(folder: Folder, ledger: Ledger) -> None:
+    """Find what the last run could not make anew, to tell what has changed since."""
+    for line in folder.outdated():
+        if (known := _parsed(line)) and (entry := _entry_of(known, ledger)):
+            ledger.remember(entry.n, line, _said(known))
+
+
+def _entry_of(known: Report, ledger: Ledger) -> Entry | None:
+    return ledger.find(known.student or "", known.origin.attempt if known.origin else 1)
+
+
+def _parsed(line: bytes) -> Report | None:
     try:
-        known = pydantic_core.from_json(line)
+        return Report.model_validate_json(line)
     except ValueError:
         return None  # not ours: it is left out of what is written anew
-    is_report = isinstance(known, dict) and {"student", "assignment", "submission", "rubric"} <= set(known)
-    return known if is_report else None
 
 
-def _still_true(known: dict[str, Any], entry: Entry, plan: Plan, setting: Setting) -> bool:
+def _is_of_the_same(known: Report, entry: Entry, plan: Plan, setting: Setting) -> bool:
+    """Whether to grade it now would give the same."""
     return (
-        known["submission"]["sha256"] == entry.sha256
-        and known["rubric"]["sha256"] == plan.rubric.sha256
-        and known["assignment_version"] == setting.assignment_version
-        and known["grader_version"] == setting.grader_version
-        and known["sandbox"]["backend"] == plan.sandbox
-        and _time(known["submission"]["submitted"]) == _submitted(plan, entry)
+        known.submission.sha256 == entry.sha256
+        and known.rubric.sha256 == plan.rubric.sha256
+        and known.assignment_version == setting.assignment_version
+        and known.grader_version == setting.grader_version
+        and known.sandbox.backend == plan.sandbox
     )
 
 
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _is_described_so(known: Report, job: Job) -> bool:
+    """Whether it says of the file, and of whose it is, what would be said now."""
+    submission = job.submission
+    told = known.origin, known.student, known.submission.name, known.submission.submitted
+    return told == (job.origin, submission.student, submission.name, submission.submitted)
 
 
-def _said(known: dict[str, Any]) -> dict[str, Any]:
+def _said(known: Report) -> dict[str, Any]:
     """What is worth remembering of an earlier report."""
+    plain = known.model_dump(mode="json")
     return {
-        **{name: known[name] for name in ("assignment_version", "grader_version", "seed", "points")},
-        "rubric": known["rubric"]["sha256"],
-        "submission": known["submission"]["sha256"],
-        "submitted": known["submission"]["submitted"],
-        "sandbox": known["sandbox"]["backend"],
+        **{name: plain[name] for name in ("assignment_version", "grader_version", "seed", "points")},
+        "rubric": known.rubric.sha256,
+        "submission": known.submission.sha256,
+        "submitted": plain["submission"]["submitted"],
+        "sandbox": known.sandbox.backend,
     }
 
 
-def _submitted(plan: Plan, entry: Entry) -> datetime | None:
-    late = plan.rubric.late
-    return intake.in_zone_of(late.deadline if late else None, entry.piece.submitted)
-
-
 # What is to be graded.
-
-
-class _Work(NamedTuple):
-    """Everything that grading needs at hand."""
-
-    plan: Plan
-    files: Listing
-    platform: str | None
-    ledger: Ledger
-    folder: Folder
-    seed: Callable[[str], int]
 
 
 def _grade(work: _Work, watch: Watch) -> None:
@@ -277,3 +293,8 @@ def _job(work: _Work, entry: Entry, submission: Submission) -> Job:
     seed = work.seed(entry.sha256)
     name = PurePath(piece.name).name
     return Job(entry.n, submission._replace(name=name, student=entry.student, submitted=submitted), seed, origin)
+
+
+def _submitted(plan: Plan, entry: Entry) -> datetime | None:
+    late = plan.rubric.late
+    return intake.in_zone_of(late.deadline if late else None, entry.piece.submitted)

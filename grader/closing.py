@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from grader import likeness
 from grader.cohort import Cohort
-from grader.journal import CHANGES, GRADES, INDEX, JOURNAL, PAGES, page_name, replacing, write
+from grader.journal import CHANGES, GRADES, INDEX, JOURNAL, OUTDATED, PAGES, page_name, replacing, write
+from grader.ledger import Place
 from grader.render import gradebook, html, overview
 from grader.report import Report
 
@@ -41,7 +42,8 @@ class Summary(NamedTuple):
 
     `kept` of the attempts had a report that was still true. `changes` and `faults` (student and reason) are the first
     of `changed` and `failed`; `unplaced` counts what is no student's, `set_aside` reports of nobody who is here.
-    `strangers` are the first of those who are on no roster.
+    `strangers` are the first of those who are on no roster, `doubts` of those who fit several rows of it, or a row
+    that another fits too, with the keys of these.
     """
 
     cohort: Cohort
@@ -56,11 +58,13 @@ class Summary(NamedTuple):
     unplaced: int
     set_aside: int
     strangers: tuple[str, ...] = ()
+    doubts: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def close(rubric: Rubric, ledger: Ledger, folder: Folder, *, platform: str | None, kept: int) -> Summary:
     """Write everything, and say what it came to."""
     set_aside = _set_aside(ledger, folder)  # before the journal is written without them
+    _keep_outdated(ledger, folder)  # likewise
     cohort = Cohort(rubric)
     changed, changes = _write_changes(folder, _settled(rubric, ledger, folder, cohort))
     criteria = [criterion.id for criterion in rubric.criteria]
@@ -86,14 +90,12 @@ def close(rubric: Rubric, ledger: Ledger, folder: Folder, *, platform: str | Non
         unplaced=sum(1 for _ in ledger.unplaced()),
         set_aside=set_aside,
         strangers=tuple(islice(ledger.strangers(), MOST_SHOWN)),
+        doubts=tuple(islice(ledger.doubts(), MOST_SHOWN)),
     )
 
 
 def _settled(rubric: Rubric, ledger: Ledger, folder: Folder, cohort: Cohort) -> Iterator[Change]:
-    """Put the journal in order; find what counts for each student; and tell what has changed.
-
-    A report that could not be made anew stays as it was, behind the others: it counts for nothing, and is not lost.
-    """
+    """Put the journal in order; find what counts for each student; and tell what has changed."""
     with replacing(folder.path / JOURNAL) as journal:
         for student, found in groupby(ledger.reports(), key=lambda found: found[0].student):
             attempts = []
@@ -107,7 +109,6 @@ def _settled(rubric: Rubric, ledger: Ledger, folder: Folder, cohort: Cohort) -> 
             ledger.grade(n, cohort.add(counting), counting.submission.sketch)
             if attempts[1:] or not folder.page(student).exists():
                 write(folder.page(student), html.page(counting).encode())
-        journal.writelines(folder.read(place) + b"\n" for place in ledger.stale())
 
 
 def _counting(rubric: Rubric, attempts: list[tuple[int, Report]]) -> tuple[int, Report]:
@@ -151,14 +152,31 @@ def _set_aside(ledger: Ledger, folder: Folder) -> int:
     """Keep the reports of nobody who is here, apart from the others; their pages go."""
     count = 0
     for place in ledger.left_over():
-        count += 1
         line = folder.read(place)
         folder.set_aside(line)
-        with suppress(ValueError):  # it may be a line that is no report at all
-            student = Report.model_validate_json(line).student or ""
-            if not ledger.has(student):
-                folder.page(student).unlink(missing_ok=True)
+        _take_away_page(line, ledger, folder)
+        count += 1
     return count
+
+
+def _keep_outdated(ledger: Ledger, folder: Folder) -> None:
+    """Keep what could not be made anew: it counts for nothing, and is what the next run's is compared with."""
+    path = folder.path / OUTDATED
+    lines = [folder.read(stale) if isinstance(stale, Place) else stale for stale in ledger.stale()]
+    if not lines:
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path) as file:
+        file.writelines(line + b"\n" for line in lines)
+    for line in lines:
+        _take_away_page(line, ledger, folder)
+
+
+def _take_away_page(line: bytes, ledger: Ledger, folder: Folder) -> None:
+    with suppress(ValueError):  # it may be a line that is no report at all
+        student = Report.model_validate_json(line).student or ""
+        if not ledger.has_report(student):
+            folder.page(student).unlink(missing_ok=True)
 
 
 def _address(student: str) -> str:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from grader.values import Array, Call, Judged, Outcome
 
 SAME_FACTOR = 1e-6  # relative, between the factors by which answers are off
+MOST_WORKED_OUT = 30_000  # wrong answers: those to the calls of a batch
+_FAILS: Any = object()  # what a formula gives that cannot be evaluated
+_worked_out: dict[tuple[int, int], tuple[Any, Call, Any]] = {}  # it keeps what it is found by from being another's
 
 # Mistakes that are none of a homework's formulas, recognised for every homework whose catalogue has them.
 CONSTANT_FACTOR = "constant_factor"
@@ -92,15 +95,31 @@ def _formulas(feedback: Feedback, judged: Sequence[Judged], tolerance: float) ->
 
 
 def _explains(formula: Callable[[Call], Any], entry: Judged, tolerance: float) -> bool:
-    try:
-        with np.errstate(all="ignore"):
-            expected = formula(entry.call)
-    except Exception:  # whatever numpy says of shapes that do not fit
+    expected = _expected(formula, entry.call)
+    if expected is _FAILS:
         return entry.outcome.kind == "raised"
     if expected is None:  # an index that leads to what a network does not have
         return entry.outcome.kind == "wrong_type"
     answer = _fitted(entry.outcome, expected.shape)
     return answer is not None and judge.normwise_error(answer, expected) <= tolerance
+
+
+def _expected(formula: Callable[[Call], Any], call: Call) -> Any:
+    """What a wrong formula gives for a call, worked out once for all who are asked it."""
+    key = id(formula), id(call)
+    if (found := _worked_out.get(key)) is None:
+        if len(_worked_out) >= MOST_WORKED_OUT:
+            _worked_out.clear()
+        found = _worked_out[key] = (formula, call, _applied(formula, call))
+    return found[2]
+
+
+def _applied(formula: Callable[[Call], Any], call: Call) -> Any:
+    try:
+        with np.errstate(all="ignore"):
+            return formula(call)
+    except Exception:  # whatever numpy says of shapes that do not fit
+        return _FAILS
 
 
 def _fitted(outcome: Outcome, shape: tuple[int, ...]) -> Any:

@@ -7,6 +7,8 @@ child. It knows neither answers nor points, and trusts nothing that comes back.
 
 from __future__ import annotations
 
+import marshal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grader import outcomes
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from grader.sandbox import Sandbox
-    from grader.sandbox.exchange import Exchange
+    from grader.sandbox.exchange import Exchange, Session
     from grader.values import Call, Limits, Outcome, Submission
 
     Table = dict[int, int]  # position by identity; the calls keep the arguments alive
@@ -56,47 +58,91 @@ class Printed(NamedTuple):
     text: str
 
 
-def run(sandbox: Sandbox, submission: Submission, calls: Sequence[Call], signature: str, limits: Limits) -> Run:
-    """Make the calls behind the walls, in as few exchanges as the submission's deaths allow.
+class Visit:
+    """A submission behind the walls. Its child stays for what may be asked later, and remembers what was."""
+
+    def __init__(self, sandbox: Sandbox, session: Session, signature: str) -> None:
+        self.sandbox = sandbox
+        self._session, self._signature = session, signature
+
+    def make(self, questions: Questions, limits: Limits, *, afresh: bool = False) -> Run:
+        """Make the calls in as few exchanges as the submission's deaths allow; `afresh` in a process that is new.
+
+        Raises GraderFault when the sandbox fails.
+        """
+        if afresh:
+            self._session.end()
+        ledger = _Ledger(questions, self._signature, limits)
+        exchanges: list[Exchange] = []
+        pieces: list[Piece] = []
+        while ledger.pending:
+            exchanges.append(self._session.ask(ledger.requests(), limits))
+            pieces += _pieces(exchanges[-1], ledger.pending, again=len(exchanges) > 1)
+            ledger.enter(exchanges[-1])
+        sketch = outcomes.sketch(exchanges[0]) if exchanges else None
+        unloaded = ledger.unloaded if not any(exchange.answers for exchange in exchanges) else None
+        return Run(ledger.outcomes, unloaded, tuple(_printed(pieces, limits)), sketch)
+
+
+@contextmanager
+def visit(sandbox: Sandbox, submission: Submission, signature: str) -> Iterator[Visit]:
+    """Take a submission behind the walls.
 
     `signature` is how a function is called, for the message to one that cannot be called so.
-    Raises GraderFault when the sandbox fails.
     """
-    source = packing.text(clean(submission.name)[:LONGEST_NAME]) + submission.source
-    ledger = _Ledger(calls, signature, limits)
-    exchanges: list[Exchange] = []
-    pieces: list[Piece] = []
-    while ledger.pending:
-        exchanges.append(sandbox.run(source, ledger.requests(), limits))
-        pieces += _pieces(exchanges[-1], ledger.pending, again=len(exchanges) > 1)
-        ledger.enter(exchanges[-1])
-    sketch = outcomes.sketch(exchanges[0]) if exchanges else None
-    unloaded = ledger.unloaded if not any(exchange.answers for exchange in exchanges) else None
-    return Run(ledger.outcomes, unloaded, tuple(_printed(pieces, limits)), sketch)
+    with sandbox.session(packing.text(clean(submission.name)[:LONGEST_NAME]) + submission.source) as session:
+        yield Visit(sandbox, session, signature)
+
+
+def run(sandbox: Sandbox, submission: Submission, calls: Sequence[Call], signature: str, limits: Limits) -> Run:
+    """Make these calls, and be done with the submission. Raises GraderFault when the sandbox fails."""
+    with visit(sandbox, submission, signature) as there:
+        return there.make(Questions(calls), limits)
+
+
+class Questions:
+    """Calls to be made, and the requests for all of them: packed once, however many submissions are asked."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.calls = tuple(calls)
+        self.functions = list(dict.fromkeys(call.part.function for call in calls))
+        self.order = sorted(range(len(calls)), key=lambda n: self.functions.index(calls[n].part.function))
+        self._all: list[tuple[str, bytes, int]] | None = None
+
+    def packed(self, positions: Sequence[int]) -> list[tuple[str, bytes, int]]:
+        """These of the calls: functions, each with its request and the number of calls in it."""
+        if len(positions) < len(self.calls):
+            return self._packed(positions)
+        if self._all is None:
+            self._all = self._packed(positions)
+        return self._all
+
+    def _packed(self, positions: Sequence[int]) -> list[tuple[str, bytes, int]]:
+        sent: Table = {}
+        asked = {f: [self.calls[n] for n in positions if self.calls[n].part.function == f] for f in self.functions}
+        return [(function, pack(calls, sent), len(calls)) for function, calls in asked.items() if calls]
 
 
 class _Ledger:
     """Which calls are still to be made, what the others came to, and the time each function has spent."""
 
-    def __init__(self, calls: Sequence[Call], signature: str, limits: Limits) -> None:
-        self._calls, self._signature, self._limits = calls, signature, limits
-        self._functions = list(dict.fromkeys(call.part.function for call in calls))
+    def __init__(self, questions: Questions, signature: str, limits: Limits) -> None:
+        self._questions, self._calls = questions, questions.calls
+        self._signature, self._limits = signature, limits
+        self._functions = questions.functions
         self._share = limits.submission_seconds / max(1, len(self._functions))
         self._spent = dict.fromkeys(self._functions, 0.0)
         self._total = 0.0
         self._restarted_for: str | None = None
-        self.pending = sorted(range(len(calls)), key=lambda n: self._functions.index(calls[n].part.function))
+        self.pending: Sequence[int] = questions.order
         self.outcomes: dict[int, Outcome] = {}
         self.unloaded: Outcome | None = None
 
     def requests(self) -> list[Request]:
         """What is left to ask, a request a function, each with what is left of its share."""
-        asked = {
-            f: [self._calls[n] for n in self.pending if self._calls[n].part.function == f] for f in self._functions
-        }
-        sent: Table = {}
         return [
-            Request(pack(calls, sent), len(calls), self._share - self._spent[f]) for f, calls in asked.items() if calls
+            Request(payload, count, self._share - self._spent[function])
+            for function, payload, count in self._questions.packed(self.pending)
         ]
 
     def enter(self, exchange: Exchange) -> None:
@@ -164,7 +210,7 @@ def _printed(pieces: Sequence[Piece], limits: Limits) -> Iterator[Printed]:
 
 
 def pack(calls: Sequence[Call], sent: Table | None = None) -> bytes:
-    """One request. `sent` is the table as earlier requests of the exchange left it, and grows."""
+    """One request, as `harness` reads it. `sent` is the table as earlier requests left it, and grows."""
     table = {} if sent is None else sent
     arguments, packed = [], []
     for call in calls:
@@ -172,19 +218,16 @@ def pack(calls: Sequence[Call], sent: Table | None = None) -> bytes:
             if id(argument) not in table:
                 table[id(argument)] = len(table)
                 arguments.append(_argument(argument))
-        positions = [table[id(argument)] for argument in call.arguments]
-        packed.append(packing.text(call.part.function) + packing.positions(positions))
-    return b"".join((packing.u32(len(arguments)), *arguments, packing.u32(len(packed)), *packed))
+        packed.append((call.part.function, [table[id(argument)] for argument in call.arguments]))
+    return marshal.dumps((arguments, packed))
 
 
-def _argument(value: Any) -> bytes:
-    if value is None:
-        return b"N"
-    if isinstance(value, int):
-        return b"I" + packing.i64(value)
+def _argument(value: Any) -> Any:
+    """A number or None as it is, a list as one, a formula and an array as pairs."""
+    if value is None or isinstance(value, int):
+        return value
     if isinstance(value, Formula):
-        constants = b"".join(packing.text(name) + packing.f64(number) for name, number in value.constants.items())
-        return b"F" + packing.text(value.text) + bytes([len(value.constants)]) + constants
+        return value.text, dict(value.constants)
     if isinstance(value, tuple):
-        return b"L" + packing.u32(len(value)) + b"".join(map(_argument, value))
-    return b"A" + packing.array(0, value.shape, value.astype("<f8", copy=False).tobytes())
+        return [_argument(item) for item in value]
+    return value.shape, value.astype("<f8", copy=False).tobytes()

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
     from grader.assignments import Assignment
+    from grader.engine import Visit
     from grader.rubric import Rubric
-    from grader.sandbox import Sandbox
     from grader.values import Array, Call, Submission
 
     ByPart = Mapping[str, Sequence[Judged]]
@@ -41,20 +41,22 @@ class Task(NamedTuple):
     submission: Submission
     assignment: Assignment
     rubric: Rubric
-    sandbox: Sandbox
+    visit: Visit
 
     @property
     def tolerance(self) -> float:
         return float(self.rubric.comparison.relative_tolerance)
 
-    def called(self, until: float, calls: Sequence[Call], references: Sequence[Array]) -> list[Judged | None]:
-        """What became of these calls, made once more in a fresh child; None where one was not made in time."""
+    def called(
+        self, until: float, calls: Sequence[Call], references: Sequence[Array], *, afresh: bool
+    ) -> list[Judged | None]:
+        """What became of these calls, made once more; None where one was not made in time."""
         limits = self.rubric.execution_limits()
         seconds = (until - monotonic()) / engine.MOST_TIMES  # however often it has to be loaded again
         if seconds <= 0:
             return [None] * len(calls)
         patience = limits._replace(call_seconds=min(limits.call_seconds, PATIENCE), submission_seconds=seconds)
-        outcomes = engine.run(self.sandbox, self.submission, calls, self.assignment.SIGNATURE, patience).outcomes
+        outcomes = self.visit.make(engine.Questions(calls), patience, afresh=afresh).outcomes
         return [
             Judged(call, outcomes[n], reference, judge.judge(call, outcomes[n], reference, self.tolerance))
             if n in outcomes
@@ -105,7 +107,8 @@ def _run_once_more(
     """The parts whose calls are right when they are the first that a process makes, and the smallest wrong examples.
 
     One exchange for all, as a rule: only where the first call turns out right are others worth one each,
-    and only who is right on all small examples is asked for larger ones. All of it has the time of one submission.
+    and only who is right on all small examples is asked for larger ones. The child that was graded is asked, where it
+    does not matter what it remembers. All of it has the time of one submission.
     """
     until = monotonic() + task.rubric.execution_limits().submission_seconds
     first = [(entry.call, entry.reference) for entries in suspected.values() for entry in entries][:1]
@@ -117,7 +120,7 @@ def _run_once_more(
         ]
         if not first and not examples:
             break
-        results = task.called(until, *zip(*first, *examples, strict=True))
+        results = task.called(until, *zip(*first, *examples, strict=True), afresh=bool(first))
         if first and _is_right(results[0]):
             again = [part for part, entries in suspected.items() if entries and _are_right_alone(task, entries, until)]
         shown |= _smallest([result for result in results[len(first) :] if result])
@@ -132,7 +135,7 @@ def _smallest(results: Sequence[Judged]) -> dict[str, Judged]:
 
 
 def _are_right_alone(task: Task, entries: Sequence[Judged], until: float) -> bool:
-    return all(_is_right(task.called(until, [entry.call], [entry.reference])[0]) for entry in entries)
+    return all(_is_right(task.called(until, [entry.call], [entry.reference], afresh=True)[0]) for entry in entries)
 
 
 def _is_right(result: Judged | None) -> bool:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from grader import __version__, assignments, diagnosis, engine, explanation, finding, judge, scoring
 from grader import rubric as rubrics
+from grader.engine import Questions
 from grader.errors import UsageError, nearest
 from grader.explanation import Explanation, Task
 from grader.finding import Finding
@@ -22,14 +24,15 @@ from grader.report import LateReport, PrintedReport, Report, RubricRef, SandboxR
 from grader.values import LARGEST_FILE, Judged, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from grader.assignments import Assignment
     from grader.rubric import Rubric
     from grader.sandbox import Sandbox
-    from grader.values import Call, Submission
+    from grader.values import Array, Call, Submission
 
+MOST_ASKED = 64  # seeds that are kept ready
 OTHER_KINDS = ((b"PK\3\4", "an archive"), (b"Rar!", "an archive"), (b"\x1f\x8b", "an archive"), (b"%PDF", "a PDF"))
 
 
@@ -40,13 +43,28 @@ def grade(submission: Submission, assignment: Assignment, rubric: Rubric, *, see
     submission does is in the report.
     """
     started = monotonic()
-    task = Task(submission, assignment, rubric, sandbox)
-    calls = plan(assignment, rubric, seed)
-    again = repeated(calls)
-    run = _run(task, (*calls, *again))
-    findings = _refuse_file(task, run.unloaded) if run.unloaded else _find(task, calls, again, run.outcomes)
-    printed = tuple(_printed(run.printed, calls, again))
-    return _report(task, run, findings, printed, seed=seed, started=started)
+    asked = _asked(cast("Hashable", assignment), tuple(criterion.id for criterion in rubric.criteria), seed)
+    with engine.visit(sandbox, submission, assignment.SIGNATURE) as visit:
+        task = Task(submission, assignment, rubric, visit)
+        run = _run(task, asked)
+        findings = _refuse_file(task, run.unloaded) if run.unloaded else _find(task, asked, run.outcomes)
+    return _report(task, run, findings, tuple(_printed(run.printed, asked)), seed=seed, started=started)
+
+
+class _Asked(NamedTuple):
+    """What all submissions of a seed are asked: the plan, what of it is asked once more, and the right answers."""
+
+    planned: int  # calls; those behind are made once more
+    questions: Questions
+    references: tuple[Array, ...]
+
+
+@lru_cache(maxsize=MOST_ASKED)
+def _asked(assignment: Hashable, parts: tuple[str, ...], seed: int) -> _Asked:
+    module = cast("Assignment", assignment)
+    calls = _plan(module, parts, seed)
+    questions = Questions((*calls, *repeated(calls)))
+    return _Asked(len(calls), questions, tuple(map(module.reference, questions.calls)))
 
 
 def at_another_time(report: Report, submitted: datetime | None, rubric: Rubric) -> Report:
@@ -72,7 +90,7 @@ def _report(
     seed: int,
     started: float,
 ) -> Report:
-    submission, assignment, rubric, sandbox = task
+    submission, assignment, rubric, visit = task
     lateness = scoring.lateness(submission.submitted, rubric.late)
     feedback = assignment.feedback() if any(one.verdict.kind != "right" for one in findings.values()) else None
     criteria = tuple(finding.report(c, findings[c.id], feedback, rubric, lateness) for c in rubric.criteria)
@@ -93,7 +111,7 @@ def _report(
         printed=printed,
         unreadable=judge.unreadable(submission, run.unloaded).message if run.unloaded else None,
         hints=rubric.feedback.hints,
-        sandbox=SandboxReport(backend=sandbox.name, layers=sandbox.layers, missing=sandbox.missing),
+        sandbox=SandboxReport(backend=visit.sandbox.name, layers=visit.sandbox.layers, missing=visit.sandbox.missing),
         grader_version=__version__,
         seconds=round(monotonic() - started, 4),
     )
@@ -144,8 +162,11 @@ def _refuse(rubric: Rubric, keys: tuple[str | int, ...], found: str, known: list
 
 def plan(assignment: Assignment, rubric: Rubric, seed: int) -> tuple[Call, ...]:
     """Every call that the rubric's criteria need, smallest problem first."""
-    wanted = {criterion.id for criterion in rubric.criteria}
-    return tuple(call for call in assignment.draw(seed) if call.part.id in wanted)
+    return _plan(assignment, tuple(criterion.id for criterion in rubric.criteria), seed)
+
+
+def _plan(assignment: Assignment, parts: Sequence[str], seed: int) -> tuple[Call, ...]:
+    return tuple(call for call in assignment.draw(seed) if call.part.id in parts)
 
 
 def repeated(calls: Sequence[Call]) -> tuple[Call, ...]:
@@ -155,8 +176,8 @@ def repeated(calls: Sequence[Call]) -> tuple[Call, ...]:
     return (*firsts.values(), *lasts.values())
 
 
-def _run(task: Task, calls: Sequence[Call]) -> engine.Run:
-    submission, assignment, rubric, sandbox = task
+def _run(task: Task, asked: _Asked) -> engine.Run:
+    submission = task.submission
     if submission.refused:
         return engine.Run({}, Outcome("missing", submission.refused), ())
     if len(submission.source) > LARGEST_FILE:
@@ -167,7 +188,7 @@ def _run(task: Task, calls: Sequence[Call]) -> engine.Run:
         return engine.Run({}, Outcome("missing", "it is a notebook, not Python: export it as a .py file"), ())
     if found := next((what for start, what in OTHER_KINDS if submission.source.startswith(start)), None):
         return engine.Run({}, Outcome("missing", f"it is {found}, not Python: hand in the .py file"), ())
-    return engine.run(sandbox, submission, calls, assignment.SIGNATURE, rubric.execution_limits())
+    return task.visit.make(asked.questions, task.rubric.execution_limits())
 
 
 def _refuse_file(task: Task, unloaded: Outcome) -> dict[str, Finding]:
@@ -175,14 +196,12 @@ def _refuse_file(task: Task, unloaded: Outcome) -> dict[str, Finding]:
     return {criterion.id: refusal for criterion in task.rubric.criteria}
 
 
-def _find(
-    task: Task, calls: Sequence[Call], again: Sequence[Call], outcomes: Mapping[int, Outcome]
-) -> dict[str, Finding]:
+def _find(task: Task, asked: _Asked, outcomes: Mapping[int, Outcome]) -> dict[str, Finding]:
     """The verdict and the flags of each criterion, and where it is wrong, why."""
-    judged = _judge(task, (*calls, *again), len(calls), outcomes)
+    judged = _judge(task, asked, outcomes)
     explained = explanation.explain(task, judged)
     by_differences = _functions_by_differences(judged)
-    made = Counter(call.part.id for call in calls)
+    made = Counter(call.part.id for call in asked.questions.calls[: asked.planned])
     findings = {}
     for part, entries in judged.items():
         verdict = judge.decide([entry.verdict for entry in entries], made[part])
@@ -200,11 +219,12 @@ def _functions_by_differences(judged: Mapping[str, Sequence[Judged]]) -> set[str
     return {function for function, entries in by_function.items() if judge.used_finite_differences(entries)}
 
 
-def _judge(task: Task, calls: Sequence[Call], count: int, outcomes: Mapping[int, Outcome]) -> dict[str, list[Judged]]:
-    """Every call that was made, judged, by part. Those from `count` on are repeats, and one that dies is no mistake."""
+def _judge(task: Task, asked: _Asked, outcomes: Mapping[int, Outcome]) -> dict[str, list[Judged]]:
+    """Every call that was made, judged, by part. A repeat that dies is no mistake."""
     judged: dict[str, list[Judged]] = {criterion.id: [] for criterion in task.rubric.criteria}
-    made = [n for n in range(len(calls)) if n in outcomes and (n < count or outcomes[n].kind in judge.ANSWERED)]
-    columns = [calls[n] for n in made], [outcomes[n] for n in made], [task.assignment.reference(calls[n]) for n in made]
+    calls = asked.questions.calls
+    made = [n for n in range(len(calls)) if n in outcomes and (n < asked.planned or outcomes[n].kind in judge.ANSWERED)]
+    columns = [calls[n] for n in made], [outcomes[n] for n in made], [asked.references[n] for n in made]
     verdicts = judge.judge_all(*columns, task.tolerance)
     for entry in map(Judged, *columns, verdicts):
         judged[entry.call.part.id].append(entry)
@@ -231,10 +251,11 @@ def _flags(of_criterion: Sequence[Judged], by_differences: Collection[str]) -> I
         yield "mutates_inputs"
 
 
-def _printed(
-    printed: Sequence[engine.Printed], calls: Sequence[Call], again: Sequence[Call]
-) -> Iterator[PrintedReport]:
-    made = [(call, call.place) for call in calls] + [(call, f"{call.place}, once more") for call in again]
+def _printed(printed: Sequence[engine.Printed], asked: _Asked) -> Iterator[PrintedReport]:
+    made = [
+        (call, call.place if n < asked.planned else f"{call.place}, once more")
+        for n, call in enumerate(asked.questions.calls)
+    ]
     for position, text in printed:
         call, place = (None, None) if position is None else made[position]
         yield PrintedReport(criterion=call and call.part.id, place=place, text=text)

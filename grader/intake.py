@@ -119,7 +119,7 @@ def _plain(files: Iterable[File]) -> Iterator[Piece | Unplaced]:
     for file in files:
         student, slash, path = file.path.partition("/")
         if slash:
-            yield Piece(student.removesuffix(".zip"), file, path)
+            yield Piece(re.sub(r"\.zip$", "", student, flags=re.IGNORECASE), file, path)
         elif file.refused and file.path.lower().endswith(".zip"):
             yield Piece(student[: -len(".zip")], file, student)
         elif found := re.fullmatch(r"(.+)\.(?:py|ipynb)", student, re.IGNORECASE):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JOURNAL, GRADES, INDEX, PAGES = "reports.jsonl", "grades.csv", "index.html", "reports"
-SET_ASIDE, CHANGES = "set-aside.jsonl", "changes.csv"
+SET_ASIDE, OUTDATED, CHANGES = "set-aside.jsonl", "outdated.jsonl", "changes.csv"
 DRAFT = ".trial"
 LONGEST_NAME = 120  # bytes of a page's name; beyond it a digest stands for the rest
 
@@ -38,13 +38,22 @@ class Folder:
             write(self.path / DRAFT, b"")  # whether anything can be replaced here
             (self.path / DRAFT).unlink()
             self._lock = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._hold()
+        try:
             self._journal = (self.path / JOURNAL).open("a+b")
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            raise UsageError(f"{self.path}: it cannot be written to ({why}); expected a folder; name another") from None
-        self._hold()
+            os.close(self._lock)
+            raise self._unwritable(error) from None
         self._cut()
+        for draft in (self.path / PAGES).glob(".*.draft"):  # of a run that was killed
+            draft.unlink(missing_ok=True)
         return self
+
+    def _unwritable(self, error: OSError) -> UsageError:
+        why = (error.strerror or str(error)).lower()
+        return UsageError(f"{self.path}: it cannot be written to ({why}); expected a folder; name another")
 
     def __exit__(self, *exc_info: object) -> None:
         self._journal.close()
@@ -70,7 +79,7 @@ class Folder:
         except ImportError:  # not on this system
             pass
         except OSError:
-            self.__exit__()
+            os.close(self._lock)
             raise UsageError(
                 f"{self.path}: another batch is writing to it; expected to be alone; wait for that one, or name "
                 "another folder"
@@ -109,6 +118,13 @@ class Folder:
                 return
             yield Place(at, len(line) - 1), line[:-1]
             at += len(line)
+
+    def outdated(self) -> list[bytes]:
+        """The reports that were not true any more and could not be made anew: few, for they are faults of ours."""
+        try:
+            return (self.path / OUTDATED).read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
 
     def set_aside(self, line: bytes) -> None:
         """Keep a report that is of no use here any more."""

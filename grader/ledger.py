@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
 _SCHEMA = """
 CREATE TABLE student (key TEXT PRIMARY KEY, name TEXT, email TEXT, section TEXT, rostered INTEGER);
-CREATE TABLE alias (text TEXT PRIMARY KEY, key TEXT);
+CREATE TABLE alias (kind TEXT, text TEXT, key TEXT, PRIMARY KEY (kind, text, key));
 CREATE TABLE piece (student TEXT, attempt TEXT, packed TEXT, locator BLOB, email TEXT, person TEXT);
 CREATE TABLE claim (key TEXT PRIMARY KEY, student TEXT UNIQUE);
+CREATE TABLE pair (student TEXT, key TEXT, PRIMARY KEY (student, key));
+CREATE TABLE doubt (student TEXT, key TEXT, PRIMARY KEY (student, key));
 CREATE TABLE unplaced (path TEXT, why TEXT);
 CREATE TABLE entry (
     n INTEGER PRIMARY KEY, student TEXT, attempt INTEGER, attempts INTEGER, sha256 TEXT, packed TEXT, locator BLOB,
-    note TEXT, at INTEGER, length INTEGER, fault TEXT, before TEXT, old_at INTEGER, old_length INTEGER, grade TEXT,
-    sketch TEXT, UNIQUE (student, attempt)
+    note TEXT, at INTEGER, length INTEGER, fault TEXT, before TEXT, old_at INTEGER, old_length INTEGER,
+    again INTEGER DEFAULT 0, outdated BLOB, grade TEXT, sketch TEXT, UNIQUE (student, attempt)
 );
 CREATE INDEX same ON entry (sha256);
 CREATE TABLE leader (n INTEGER PRIMARY KEY);
@@ -88,15 +90,14 @@ class Ledger:
     # Who is expected, and what came.
 
     def expect(self, students: Iterable[Student]) -> None:
-        """Take the roster in. A text that stands for two students finds neither."""
+        """Take the roster in."""
         for student in students:
             self._db.execute(
                 "INSERT INTO student VALUES (?, ?, ?, ?, 1)",
                 (student.key, student.name, student.email, student.section),
             )
             self._db.executemany(
-                "INSERT INTO alias VALUES (?, ?) ON CONFLICT (text) DO UPDATE SET key = NULL",
-                [(text, student.key) for text in set(student.names())],
+                "INSERT INTO alias VALUES (?, ?, ?)", [(kind, text, student.key) for kind, text in student.names()]
             )
 
     def add(self, found: Piece | Unplaced) -> None:
@@ -108,21 +109,46 @@ class Ledger:
         self._db.execute("INSERT INTO piece VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def recognise(self) -> None:
-        """Find those who handed something in on the roster: each row is one student's, by their very key first."""
+        """Find those who handed something in on the roster: each row is one student's.
+
+        By their very key first, then by id, email and name. What fits two of them, or two rows, finds neither: whose
+        it is is not for us to guess, and no later way is tried.
+        """
         self._db.execute("INSERT INTO claim SELECT key, key FROM student WHERE key IN (SELECT student FROM piece)")
-        self._db.execute(
-            "CREATE TEMP TABLE unknown AS SELECT DISTINCT student, email, person FROM piece "
-            "WHERE student NOT IN (SELECT student FROM claim) ORDER BY student"
-        )
-        for student, *others in self._db.execute("SELECT * FROM unknown"):
-            for text in filter(None, (student, *others)):
-                query = "SELECT key FROM alias WHERE text = ? AND key NOT NULL"
-                if row := self._db.execute(query, (folded(text),)).fetchone():
-                    self._db.execute("INSERT OR IGNORE INTO claim VALUES (?, ?)", (row[0], student))
+        for kind, columns in (("id", ""), ("email", ", email"), ("name", ", person")):
+            self._find_by(kind, columns)
         self._db.execute(
             "UPDATE piece SET student = claim.key FROM claim "
             "WHERE claim.student = piece.student AND claim.key != piece.student"
         )
+
+    def _find_by(self, kind: str, columns: str) -> None:
+        self._db.execute("DELETE FROM pair")
+        unknown = self._db.execute(
+            f"SELECT DISTINCT student {columns} FROM piece WHERE student NOT IN (SELECT student FROM claim) "  # noqa: S608 the text is ours
+            "AND student NOT IN (SELECT student FROM doubt)"
+        )
+        for student, *others in unknown:
+            for text in filter(None, (student, *others)):
+                self._db.execute(
+                    "INSERT OR IGNORE INTO pair SELECT ?, key FROM alias WHERE kind = ? AND text = ? "
+                    "AND key NOT IN (SELECT key FROM claim)",
+                    (student, kind, folded(text)),
+                )
+        self._db.execute(
+            "INSERT INTO claim SELECT key, student FROM pair "
+            "WHERE student IN (SELECT student FROM pair GROUP BY student HAVING COUNT(*) = 1) "
+            "AND key IN (SELECT key FROM pair GROUP BY key HAVING COUNT(*) = 1)"
+        )
+        self._db.execute(
+            "INSERT INTO doubt SELECT student, key FROM pair WHERE student NOT IN (SELECT student FROM claim)"
+        )
+
+    def doubts(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Who handed something in and may be several of the roster, or one that others may be too; and which."""
+        rows = self._db.execute("SELECT student, key FROM doubt ORDER BY student, key")
+        for student, group in groupby(rows, key=itemgetter(0)):
+            yield student, tuple(key for _, key in group)
 
     def attempts(self) -> Iterator[tuple[str, int, int, list[Piece]]]:
         """Student, number of the attempt, number of all, and the files of that one; in order."""
@@ -134,9 +160,9 @@ class Ledger:
         for (student, number, attempts), group in groupby(rows, key=itemgetter(0, 1, 2)):
             yield student, number, attempts, [_unpacked(packed, locator) for *_, packed, locator in group]
 
-    def enter(self, student: str, attempt: int, attempts: int, sha256: str, piece: Piece, note: str | None) -> None:
-        """One attempt that is to have a report."""
-        self._db.execute(
+    def enter(self, student: str, attempt: int, attempts: int, sha256: str, piece: Piece, note: str | None) -> int:
+        """One attempt that is to have a report; gives its number."""
+        entered = self._db.execute(
             "INSERT INTO entry (student, attempt, attempts, sha256, packed, locator, note) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (student, attempt, attempts, sha256, _packed(piece), piece.file.locator, note),
@@ -146,6 +172,7 @@ class Ledger:
             "name = COALESCE(name, excluded.name), email = COALESCE(email, excluded.email)",
             (student, piece.person, piece.email),
         )
+        return int(entered.lastrowid or 0)
 
     # What becomes of it.
 
@@ -153,9 +180,10 @@ class Ledger:
         """The attempt, if it is among those that are to have a report."""
         return next(self._entries("WHERE student = ? AND attempt = ?", student, attempt), None)
 
-    def has(self, student: str) -> bool:
-        """Whether an attempt of this student is to have a report."""
-        return bool(self._db.execute("SELECT 1 FROM entry WHERE student = ? LIMIT 1", (student,)).fetchone())
+    def has_report(self, student: str) -> bool:
+        """Whether an attempt of this student has a report."""
+        query = "SELECT 1 FROM entry WHERE student = ? AND at NOT NULL LIMIT 1"
+        return bool(self._db.execute(query, (student,)).fetchone())
 
     def student_of(self, n: int) -> str:
         return str(self._db.execute("SELECT student FROM entry WHERE n = ?", (n,)).fetchone()[0])
@@ -168,12 +196,20 @@ class Ledger:
             "ORDER BY SUBSTR(sketch, ?, ?), sketch, sha256, n", (start + 1, stop - start),
         )  # fmt: skip
 
-    def recall(self, n: int, place: Place, before: dict[str, Any], *, true: bool) -> None:
-        """What an earlier run left: a report, which is still true or not; and what the first of several said."""
+    def recall(self, n: int, place: Place, before: dict[str, Any], *, true: bool, again: bool) -> None:
+        """What an earlier run left: a report, and what the first of several said.
+
+        It is still `true`, or is but for what it says of where the file came from, and is to be told `again`.
+        """
         self._db.execute(
-            "UPDATE entry SET at = ?, length = ?, old_at = ?, old_length = ?, before = COALESCE(before, ?) WHERE n = ?",
-            (*(place if true else (None, None)), *place, json.dumps(before), n),
-        )
+            "UPDATE entry SET at = ?, length = ?, old_at = ?, old_length = ?, again = ?, before = COALESCE(before, ?) "
+            "WHERE n = ?", (*(place if true else (None, None)), *place, again, json.dumps(before), n),
+        )  # fmt: skip
+
+    def remember(self, n: int, line: bytes, before: dict[str, Any]) -> None:
+        """What the run before last left, for the last could not make it anew."""
+        query = "UPDATE entry SET outdated = ?, before = COALESCE(before, ?) WHERE n = ?"
+        self._db.execute(query, (line, json.dumps(before), n))
 
     def leave_over(self, place: Place) -> None:
         """A report of an earlier run that is of nobody who is here."""
@@ -185,7 +221,8 @@ class Ledger:
     def lead(self) -> None:
         """Choose one attempt for each file that has no report yet, to be graded for all."""
         self._db.execute(
-            "INSERT INTO leader SELECT MIN(n) FROM entry GROUP BY sha256 HAVING COUNT(at) = 0 AND COUNT(fault) = 0"
+            "INSERT INTO leader SELECT MIN(n) FROM entry GROUP BY sha256 "
+            "HAVING COUNT(at) = 0 AND COUNT(fault) = 0 AND MAX(again) = 0"
         )
 
     def leaders(self) -> Iterator[Entry]:
@@ -193,18 +230,19 @@ class Ledger:
         return self._entries("WHERE n IN (SELECT n FROM leader)")
 
     def followers(self) -> Iterator[tuple[Entry, Place]]:
-        """The attempts that have no report while another with the same file has: where that one is."""
-        self._db.executescript(
-            """
-            CREATE TEMP TABLE reported AS SELECT sha256, MIN(n) AS first FROM entry WHERE at NOT NULL GROUP BY sha256;
-            CREATE INDEX temp.by_file ON reported (sha256);
-            CREATE TEMP TABLE follower AS
-                SELECT n, first FROM entry JOIN reported USING (sha256) WHERE at IS NULL ORDER BY n;
-            """
+        """The attempts without a report of whose file there is one: where that is, an earlier run's or another's."""
+        self._db.execute(
+            "CREATE TEMP TABLE known AS SELECT sha256, MIN(n) AS first FROM entry WHERE at NOT NULL OR again "
+            "GROUP BY sha256"
         )
-        for n, first in self._db.execute("SELECT n, first FROM follower ORDER BY n"):
-            place = self._db.execute("SELECT at, length FROM entry WHERE n = ?", (first,)).fetchone()
-            yield next(self._entries("WHERE n = ?", n)), Place(*place)
+        self._db.execute("CREATE INDEX temp.by_file ON known (sha256)")
+        self._db.execute(
+            "CREATE TEMP TABLE follower AS SELECT n, IIF(again, n, first) AS like FROM entry JOIN known USING (sha256) "
+            "WHERE at IS NULL"
+        )
+        for n, like in self._db.execute("SELECT n, like FROM follower ORDER BY n"):
+            query = "SELECT COALESCE(at, old_at), COALESCE(length, old_length) FROM entry WHERE n = ?"
+            yield next(self._entries("WHERE n = ?", n)), Place(*self._db.execute(query, (like,)).fetchone())
 
     def reported(self, n: int, place: Place) -> None:
         """Its report is in the journal, there."""
@@ -227,12 +265,13 @@ class Ledger:
         for n, at, length, before in rows:
             yield next(self._entries("WHERE n = ?", n)), Place(at, length), before and json.loads(before)
 
-    def stale(self) -> Iterator[Place]:
-        """The reports that are not true any more and could not be made anew, for a fault of ours."""
+    def stale(self) -> Iterator[Place | bytes]:
+        """The reports that are true no more and could not be made anew, for a fault of ours: where, or themselves."""
         rows = self._db.execute(
-            "SELECT old_at, old_length FROM entry WHERE fault NOT NULL AND old_at NOT NULL ORDER BY n"
+            "SELECT old_at, old_length, outdated FROM entry WHERE fault NOT NULL AND at IS NULL "
+            "AND COALESCE(old_at, outdated) NOT NULL ORDER BY n"
         )
-        return (Place(*row) for row in rows)
+        return (outdated if at is None else Place(at, length) for at, length, outdated in rows)
 
     def grade(self, n: int, grade: dict[str, Any], sketch: str | None) -> None:
         """This attempt is the one that counts for its student; what its file is like."""

@@ -66,7 +66,7 @@ def _nearly(ordered: Callable[[slice], Iterable[Sketched]]) -> list[Alike]:
     found: dict[tuple[str, str], float] = {}
     for band in BANDS:
         for _, group in groupby(ordered(band), key=lambda sketched: sketched[2][band]):
-            different = [next(same) for _, same in groupby(group, key=itemgetter(2))][:MOST_COMPARED]
+            different = islice((next(same) for _, same in groupby(group, key=itemgetter(2))), MOST_COMPARED)
             for (one, _, first), (other, _, second) in combinations(different, 2):
                 if (share := shared(first, second)) >= ALIKE and len(found) < 100 * MOST_GROUPS:
                     found[min(one, other), max(one, other)] = share

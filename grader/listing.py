@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MOST_ENTRIES = 250_000  # of one archive
 MOST_UNPACKED = 32 * 2**30  # bytes that an archive says it holds
@@ -37,6 +37,7 @@ OF_ITS_MAKING = (ENCRYPTED, BOMB)
 JUNK = re.compile(
     r"(?:^|/)(?:\.[^/]+|__MACOSX|__pycache__|Thumbs\.db|desktop\.ini)(?:/|$)", re.IGNORECASE
 )  # left by systems and editors: nobody handed it in
+_ENTRY = b"PK\x01\x02"  # what each entry of a zip's list begins with
 _DOTS = re.compile(r"(?:^|/)\.\.(?:/|$)")
 
 
@@ -62,7 +63,14 @@ class Refused(NamedTuple):
 
 
 class Unreadable(Exception):
-    """A file that cannot be read; the message says why."""
+    """A file that cannot be read; the message says why.
+
+    Where that is for what whoever handed it in has made of it, it will be so next time too, and it is a `Spoilt`.
+    """
+
+
+class Spoilt(Unreadable):
+    """A file in a zip that was handed in broken."""
 
 
 class Listing(Protocol):
@@ -106,9 +114,9 @@ def opened(source: Path, but: Path | None = None) -> Iterator[Listing]:
 
 
 def shown(name: str) -> str:
-    """A text as it can be printed and compared: in NFC, without control characters and broken encodings."""
-    text = unicodedata.normalize("NFC", name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """A text as it can be printed and compared: in NFC, and what cannot be printed by its number."""
+    text = unicodedata.normalize("NFC", name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text)
 
 
 def _is_left_by_a_batch(folder: Path) -> bool:
@@ -121,17 +129,23 @@ class _Folder:
     def __init__(self, root: Path, but: Path | None) -> None:
         self._root = root
         self._but = but and os.path.realpath(but)
+        self._inner = _Inner()
 
     def files(self) -> Iterator[File | Refused]:
         yield from self._walk("", 0)
 
     def read(self, locator: bytes, most: int) -> bytes:
         outer, _, inner = locator.partition(b"\0")
-        path = self._root / os.fsdecode(outer)
+        if inner:
+            return self._inner.read(outer, lambda: self._own(outer, LARGEST_INNER), int(inner), most)
+        return self._own(outer, most)
+
+    def _own(self, name: bytes, most: int) -> bytes:
         try:
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))  # it may be a link by now
+            # it may be a link by now
+            descriptor = os.open(self._root / os.fsdecode(name), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
             with open(descriptor, "rb") as file:  # noqa: PTH123 it is open already
-                return _from_inner(file.read(), int(inner), most) if inner else file.read(most)
+                return file.read(most)
         except OSError as error:
             raise Unreadable((error.strerror or str(error)).lower()) from None
 
@@ -148,7 +162,11 @@ class _Folder:
                     yield from self._entry(entry, name, depth)
 
     def _entry(self, entry: os.DirEntry[str], name: str, depth: int) -> Iterator[File | Refused]:
-        known = entry.stat(follow_symlinks=False)
+        try:
+            known = entry.stat(follow_symlinks=False)
+        except OSError as error:  # it was there a moment ago
+            yield Refused(shown(name), (error.strerror or str(error)).lower())
+            return
         if stat.S_ISLNK(known.st_mode):
             yield Refused(shown(name), "it is a link: what it leads to may be anybody's")
         elif stat.S_ISDIR(known.st_mode):
@@ -168,6 +186,7 @@ class _Folder:
 class _Archive:
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         self._archive, self._stem = archive, PurePath(name).stem
+        self._inner = _Inner()
         infos = archive.infolist()
         if (count := len(infos)) > MOST_ENTRIES:
             raise UsageError(
@@ -198,8 +217,9 @@ class _Archive:
 
     def read(self, locator: bytes, most: int) -> bytes:
         outer, _, inner = locator.partition(b"\0")
-        data = _member(self._archive, int(outer), LARGEST_INNER if inner else most)
-        return _from_inner(data, int(inner), most) if inner else data
+        if inner:
+            return self._inner.read(outer, lambda: _member(self._archive, int(outer), LARGEST_INNER), int(inner), most)
+        return _member(self._archive, int(outer), most)
 
 
 # Zip archives, of an instructor's and within.
@@ -273,9 +293,10 @@ def _inside(file: File, listing: Listing) -> Iterator[File | Refused]:
         yield file._replace(refused=f"it is a zip of more than {LARGEST_INNER / 2**20:.0f} MiB")
         return
     try:
-        with zipfile.ZipFile(io.BytesIO(listing.read(file.locator, LARGEST_INNER))) as inner:
-            if len(inner.infolist()) > MOST_INNER_ENTRIES:
-                raise Unreadable(f"it has more than {MOST_INNER_ENTRIES} entries")
+        data = listing.read(file.locator, LARGEST_INNER)
+        if data.count(_ENTRY) > MOST_INNER_ENTRIES:  # before it is looked into: a list of so many is large
+            raise Unreadable(f"it has more than {MOST_INNER_ENTRIES} entries")
+        with zipfile.ZipFile(io.BytesIO(data)) as inner:
             entries = [*_entries(inner)]
     except Exception as error:  # as above
         yield file._replace(refused=f"it is a zip that cannot be read ({error})")
@@ -290,9 +311,21 @@ def _inside(file: File, listing: Listing) -> Iterator[File | Refused]:
             yield Refused(path, entry.why)
 
 
-def _from_inner(data: bytes, n: int, most: int) -> bytes:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as inner:
-            return _member(inner, n, most)
-    except zipfile.BadZipFile as error:
-        raise Unreadable(f"it is no zip that can be read ({error})") from None
+class _Inner:
+    """The zip within that was read last: one student's files are read one after another."""
+
+    def __init__(self) -> None:
+        self._locator: bytes | None = None
+
+    def read(self, locator: bytes, data: Callable[[], bytes], n: int, most: int) -> bytes:
+        try:
+            if locator != self._locator:
+                self._locator, self._zip = None, zipfile.ZipFile(io.BytesIO(data()))
+                self._locator = locator
+            return _member(self._zip, n, most)
+        except zipfile.BadZipFile as error:
+            raise Spoilt(f"it is in a zip that cannot be read ({error})") from None
+        except Unreadable as error:
+            if self._locator != locator:  # the zip itself is not to be had
+                raise
+            raise Spoilt(f"it is in a zip that cannot be read ({error})") from None

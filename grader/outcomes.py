@@ -49,6 +49,8 @@ DTYPES = tuple(map(np.dtype, packing.DTYPES))
 
 def clean(text: str) -> str:
     """A student's text without terminal codes and invisible characters; line ends and tabs stay."""
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
     text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(c if c.isprintable() or c in "\n\t" else " " if c.isspace() else "" for c in text)
@@ -89,8 +91,7 @@ def _value(cursor: Cursor) -> Outcome:
     visited = {}
     for _ in range(cursor.u8()):
         position, (code, _, raw) = cursor.u8(), cursor.array()
-        if raw:
-            visited[position] = np.frombuffer(raw, DTYPES[code]).astype(np.complex128)
+        visited[position] = np.frombuffer(raw, DTYPES[code]).astype(np.complex128)
     return Outcome("value", value=value, shape=value.shape, visited=visited)
 
 

@@ -109,20 +109,21 @@ def conduct(start: Start, workers: int, packed: bytes, jobs: Iterator[Job]) -> I
 def _results(start: Start, workers: int, packed: bytes, jobs: Iterator[Job]) -> Iterator[Result]:
     while (first := next(jobs, None)) is not None:  # no executor is begun for nothing
         with _running(start) as executor:
+            window = 1 if isinstance(executor, _Here) else PER_WORKER * workers
             lost = yield from _until_broken(
-                lambda chunk: executor.submit(worker.work, packed, chunk), workers, chain([first], jobs)
+                lambda chunk: executor.submit(worker.work, packed, chunk), window, chain([first], jobs)
             )
         yield from _each_alone(start, packed, deque(lost))
 
 
 def _until_broken(
-    submit: Callable[[list[Job]], Future[list[Result]]], workers: int, jobs: Iterator[Job]
+    submit: Callable[[list[Job]], Future[list[Result]]], window: int, jobs: Iterator[Job]
 ) -> Generator[Result, None, list[Job]]:
     """Results until all jobs are done, or a worker is lost; gives the jobs that were lost with it."""
     running: dict[Future[list[Result]], list[Job]] = {}
     handed_out = 0
     while True:
-        while len(running) < PER_WORKER * workers and (chunk := list(islice(jobs, _size(handed_out, workers)))):
+        while len(running) < window and (chunk := list(islice(jobs, _size(handed_out, window)))):
             handed_out += len(chunk)
             try:
                 running[submit(chunk)] = chunk
@@ -138,9 +139,9 @@ def _until_broken(
             return [job for chunk in running.values() for job in chunk]
 
 
-def _size(handed_out: int, workers: int) -> int:
-    """One at first, so that a small class is shared evenly, and soon several."""
-    return 1 if handed_out < 2 * PER_WORKER * workers else CHUNK
+def _size(handed_out: int, window: int) -> int:
+    """One at first, so that a small class is shared evenly, and soon several; always one where nothing is shared."""
+    return 1 if handed_out < 2 * window or window == 1 else CHUNK
 
 
 def _succeeded(future: Future[list[Result]]) -> bool:
@@ -153,8 +154,11 @@ def _each_alone(start: Start, packed: bytes, lost: deque[Job]) -> Iterator[Resul
     while lost:
         with _running(start) as executor:
             while lost:
-                future = executor.submit(worker.work, packed, [lost[0]])
-                wait([future])
+                try:
+                    future = executor.submit(worker.work, packed, [lost[0]])
+                    wait([future])
+                except Exception:  # the executor is no more, before it was asked
+                    break
                 if not _succeeded(future):
                     break
                 lost.popleft()

@@ -28,11 +28,11 @@ class Student(NamedTuple):
     name: str | None = None
     section: str | None = None
 
-    def names(self) -> Iterator[str]:
-        """Every text that may stand for this student, as `folded` has it."""
-        for text in (self.id, self.email, self.name):
-            if text:
-                yield folded(text)
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Every text that may stand for this student, as `folded` has it, with the column it is in."""
+        for column in KEYS:
+            if text := getattr(self, column):
+                yield column, folded(text)
 
 
 def folded(text: str) -> str:

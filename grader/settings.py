@@ -42,17 +42,20 @@ def seed_for(digest: str) -> int:
     return seeds()(digest)
 
 
-def seeds() -> Callable[[str], int]:
-    """`seed_for` for many submissions: the secret is read once."""
+def seeds(count: int | None = None) -> Callable[[str], int]:
+    """`seed_for` for many submissions: the secret is read once.
+
+    With a `count`, there are only so many different seeds, and so much less to draw; nobody can foretell those either.
+    """
     import hashlib
 
     secret = _secret(home() / "secret")
 
-    def seed(digest: str) -> int:
-        keyed = hashlib.blake2b(digest.encode(), key=secret, digest_size=8).digest()
-        return int.from_bytes(keyed, "big") >> (64 - SEED_BITS)
+    def keyed(text: str) -> int:
+        digest = hashlib.blake2b(text.encode(), key=secret, digest_size=8).digest()
+        return int.from_bytes(digest, "big") >> (64 - SEED_BITS)
 
-    return seed
+    return keyed if count is None else lambda digest: keyed(f"one of {count}: {keyed(digest) % count}")
 
 
 def _secret(path: Path) -> bytes:

@@ -21,6 +21,12 @@ ROOT = Path(__file__).parent.parent
 SOLUTIONS = Path(__file__).parent / "data" / "solutions"
 
 
+def asked(walls, source, requests, limits):
+    """What comes of a source that is put some requests, once."""
+    with walls.session(source) as session:
+        return session.ask(requests, limits)
+
+
 @dataclass(frozen=True)
 class Solution:
     """One file of the corpus and what is known about it."""

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, SOLUTIONS
 
-from grader import batch, grading, journal
+from grader import batch, grading, journal, listing, pool, worker
 from grader.errors import UsageError
 from grader.report import Report
+from grader.values import Submission
 
 RIGHT = (ROOT / "submissions" / "backprop" / "right.py").read_text()
 WRONG = (ROOT / "submissions" / "backprop" / "sigma_prime_at_activation.py").read_text()
@@ -375,6 +376,31 @@ def test_who_handed_in_what_cannot_be_read_is_not_missing(course):
     assert course.grade(roster=course.root / "roster.csv").kept == 4
 
 
+def test_who_fits_two_of_the_roster_is_neither(course):
+    """By name: the names of two are the same; whose work it is is not guessed, and it is said."""
+    course.hand_in(**{"Ada L": RIGHT})
+    summary = course.grade(roster=course.roster("id,name\n1,Ada L\n2,Ada L\n"))
+    assert summary.doubts == (("Ada L", ("1", "2")),)
+    assert {who: row["status"] for who, row in course.rows().items()} == {
+        "1": "missing", "2": "missing", "Ada L": "graded",
+    }  # fmt: skip
+
+
+def test_two_who_fit_one_of_the_roster_are_neither(course):
+    course.hand_in(**{"ada l": RIGHT, "ADA L": WRONG})
+    summary = course.grade(roster=course.roster("id,name\n1,Ada L\n"))
+    assert summary.doubts == (("ADA L", ("1",)), ("ada l", ("1",)))
+    assert course.rows()["1"]["status"] == "missing"
+
+
+def test_an_id_finds_its_row_before_another_s_name_does(course):
+    """One student is called as another's id is."""
+    course.hand_in(BOB=RIGHT, Eve=WRONG)
+    summary = course.grade(roster=course.roster("id,name\neve,Bob\nbob,Ann\n"))
+    assert summary.doubts == ()
+    assert {who: row["points"] for who, row in course.rows().items()} == {"bob": "10", "eve": "6.85"}
+
+
 def test_two_students_are_not_taken_for_one_of_the_roster(course):
     course.hand_in(ada=RIGHT, Ada=WRONG)
     summary = course.grade(roster=course.roster("id,name\nada,Ada\n"))
@@ -495,3 +521,113 @@ def test_what_is_set_aside_is_there_before_the_journal_is_without_it(course, mon
     with pytest.raises(ZeroDivisionError):
         course.grade()
     assert json.loads((course.out / journal.SET_ASIDE).read_text())["student"] == "bob"
+
+
+# What an earlier run left, and what has happened since.
+
+
+def test_what_is_said_of_whose_a_file_is_is_said_anew_and_nothing_graded(course):
+    course.hand_in(ada=RIGHT)
+    course.grade()
+    seconds = [report.seconds for report in course.reports()]
+    summary = course.grade(roster=course.roster("id,name,section\nada,Ada L,B\n"))
+    [report] = course.reports()
+    assert (report.origin.name, report.origin.section) == ("Ada L", "B")
+    assert [report.seconds] == seconds
+    assert summary.changed == 0
+    assert course.grade(roster=course.root / "roster.csv").kept == 1
+
+
+def test_the_page_is_of_the_attempt_that_counts_after_the_better_one_is_gone(course):
+    course.rubric_with('[attempts]\ncounts = "best"\n')
+    blackboard(course, ("ada", "2026-10-10-10-00-00", WRONG), ("ada", "2026-10-11-10-00-00", RIGHT))
+    course.grade()
+    assert "6.85" not in (course.out / "reports" / "ada.html").read_text()
+    for path in course.source.glob("*2026-10-11-10-00-00*"):
+        path.unlink()
+    course.grade()
+    assert course.rows()["ada"]["points"] == "6.85"
+    assert "6.85" in (course.out / "reports" / "ada.html").read_text()
+
+
+def test_a_file_that_cannot_be_read_now_is_our_fault_and_what_was_known_of_it_is_kept_apart(course, monkeypatch):
+    course.hand_in(ada=RIGHT, bob=WRONG)
+    course.grade()
+    with monkeypatch.context() as patch:
+        whole = listing._Folder._own
+        broken = listing.Unreadable("input/output error")
+
+        def own(self, name, most):
+            if name == b"ada.py":
+                raise broken
+            return whole(self, name, most)
+
+        patch.setattr(listing._Folder, "_own", own)
+        summary = course.grade()
+    assert (summary.failed, summary.missing, summary.kept) == (1, 0, 1)
+    assert course.rows()["ada"]["status"] == "fault"
+    assert [report.student for report in course.reports()] == ["bob"]
+    [kept] = (course.out / journal.OUTDATED).read_text().splitlines()
+    assert Report.model_validate_json(kept).student == "ada"
+    assert not (course.out / "reports" / "ada.html").exists()
+    assert course.grade().failed == 0
+    assert course.rows()["ada"]["points"] == "10"
+    assert not (course.out / journal.OUTDATED).exists()
+
+
+def test_a_file_of_a_zip_that_was_handed_in_broken_is_unreadable_and_not_missing(course):
+    whole = course.root / "hw.zip"
+    with zipfile.ZipFile(whole, "w") as target:
+        target.writestr("hw.py", "x = 1\n")
+    (course.source / "ada.zip").write_bytes(whole.read_bytes().replace(b"x = 1", b"x = 2"))
+    course.hand_in(bob=RIGHT)
+    course.grade()
+    assert {who: row["status"] for who, row in course.rows().items()} == {"ada": "unreadable", "bob": "graded"}
+    assert course.grade().kept == 2
+
+
+@pytest.mark.parametrize(
+    "line", ['{"student": 1}', '{"student": "ada", "assignment": "backprop", "submission": 3}', "[]"]
+)
+def test_a_line_of_other_values_is_left_over_and_stops_nothing(line, course):
+    course.hand_in(ada=RIGHT)
+    course.grade()
+    with (course.out / journal.JOURNAL).open("a") as file:
+        file.write(line + "\n")
+    assert course.grade().kept == 1
+    assert (course.out / journal.SET_ASIDE).read_text() == line + "\n"
+    assert course.grade().kept == 1
+
+
+def test_one_job_at_a_time_is_in_the_journal_before_the_next(course):
+    course.hand_in(**{f"s{n}": RIGHT + f"# {n}" for n in range(12)})
+    written = []
+    course.grade(watch=lambda progress: written.append(
+        ((course.out / journal.JOURNAL).read_bytes().count(b"\n"), progress.graded)
+    ))  # fmt: skip
+    assert all(lines == graded for lines, graded in written)
+    taken = []
+
+    def jobs():
+        for n in range(5):
+            taken.append(n)
+            yield worker.Job(n, Submission("a.py", RIGHT.encode()), 1)
+
+    setting = worker.setting(course.rubric, course.assignment, "zygote").packed()
+    for result in pool.conduct(pool.start(None, 1, setting), 1, setting, jobs()):
+        assert taken[-1] <= result.n + 1
+
+
+def test_grades_are_a_table_whatever_is_in_them(course):
+    course.hand_in(ada=RIGHT)
+    course.grade(roster=course.roster('id,name,email,section\nada,"A\rda",=1+1,@B\n'))
+    row = course.rows()["ada"]
+    assert (row["name"], row["email"], row["section"]) == ("A da", "'=1+1", "'@B")
+
+
+def test_drafts_of_a_run_that_was_killed_are_gone_after_the_next(course):
+    course.hand_in(ada=RIGHT)
+    course.grade()
+    (course.out / "reports" / ".bob.html.draft").write_text("half")
+    course.grade()
+    assert course.pages() == {"ada.html"}

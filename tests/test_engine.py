@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,7 +38,14 @@ class Walls:
     def __init__(self, *exchanges):
         self.exchanges, self.asked = list(exchanges), []
 
-    def run(self, source, requests, limits):
+    @contextmanager
+    def session(self, source):
+        yield self
+
+    def end(self):
+        self.asked.append("a fresh child")
+
+    def ask(self, requests, limits):
         self.asked.append([(request.answers, round(request.seconds, 3)) for request in requests])
         return self.exchanges.pop(0)
 

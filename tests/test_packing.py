@@ -29,19 +29,12 @@ def test_arrays_are_read_back(coded):
     cursor.end()
 
 
-@given(st.text(), st.integers(0, 2**32 - 1), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))
-def test_texts_and_numbers_are_read_back(text, small, large, real):
-    packed = packing.text(text) + packing.u32(small) + packing.i64(large) + packing.f64(real) + b"rest"
+@given(st.text(), st.integers(0, 2**32 - 1))
+def test_texts_and_numbers_are_read_back(text, small):
+    packed = packing.text(text) + packing.u32(small) + b"rest"
     cursor = Cursor(packed)
     assert cursor.text() == text.encode("utf-8", "replace").decode()
-    assert (cursor.u32(), cursor.i64(), cursor.f64(), cursor.rest()) == (small, large, real, b"rest")
-    cursor.end()
-
-
-@given(st.lists(st.integers(0, 2**32 - 1), max_size=255))
-def test_positions_are_read_back(positions):
-    cursor = Cursor(packing.positions(positions))
-    assert list(cursor.u32s(cursor.u8())) == positions
+    assert (cursor.u32(), cursor.rest()) == (small, b"rest")
     cursor.end()
 
 
@@ -75,10 +68,3 @@ def test_trailing_bytes_are_refused():
     cursor.u32()
     with pytest.raises(Malformed, match="1 bytes too many"):
         cursor.end()
-
-
-def test_several_numbers_at_once():
-    cursor = packing.Cursor(packing.u32(3) + packing.u32(2**32 - 1))
-    assert cursor.u32s(2) == (3, 2**32 - 1)
-    with pytest.raises(packing.Malformed, match="4 bytes asked for, 0 left"):
-        cursor.u32s(1)

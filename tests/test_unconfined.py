@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import asked
 
 from grader import engine, sandbox
 from grader.sandbox import packing
@@ -22,8 +23,8 @@ CALL = Call(Part("p", "f", "", "", ""), (0,), "", "")
 def said_by(source, **limits):
     """What a submission prints when it is loaded."""
     walls = sandbox.start("unconfined")
-    exchange = walls.run(
-        packing.text("a.py") + source.encode(), [Request(engine.pack([CALL]), 1, 5.0)], Limits(**limits)
+    exchange = asked(
+        walls, packing.text("a.py") + source.encode(), [Request(engine.pack([CALL]), 1, 5.0)], Limits(**limits)
     )
     return exchange.output.decode()
 

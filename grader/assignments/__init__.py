@@ -19,7 +19,7 @@ from grader import formula
 from grader.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
     from random import Random
     from types import ModuleType
 
@@ -58,7 +58,7 @@ class Feedback(Protocol):
     HINTS: Mapping[str, Misconception]  # by slug: not mistakes with a name, but where one shows
     RESTS_ON: Mapping[str, Sequence[str]]  # by part, the parts that it is made of, where errors carry forward
 
-    def wrong_answers(self, part: str) -> Iterator[tuple[str, Callable[[Call], Any]]]:
+    def wrong_answers(self, part: str) -> Iterable[tuple[str, Callable[[Call], Any]]]:
         """Every known wrong formula for a part, with its slug. It raises where it cannot be evaluated."""
 
     def patterns(self, call: Call) -> Iterator[tuple[str, str, bool]]:

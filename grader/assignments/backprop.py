@@ -69,7 +69,7 @@ SYMBOLIC_SHAPES = (
 )
 
 
-MOST_REMEMBERED = 64  # networks
+MOST_REMEMBERED = 600  # networks: those of a batch
 MOST_CANCELLED = 10  # times a gradient may be smaller than without its terms' signs
 
 

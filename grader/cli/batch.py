@@ -66,6 +66,12 @@ def batch(
             clear_frames(interrupt.__traceback__)  # else what the workers were reached by is held, and said to be lost
             raise
     _tell(summary, source, out, monotonic() - started)
+    for student, keys in summary.doubts[:SHOWN]:
+        print(
+            f"grade: {student}: may be {' or '.join(keys)} of the roster, or is not the only one who may; expected one "
+            "student for one row; give the roster the ids or addresses that the platform has",
+            file=sys.stderr,
+        )
     if roster and summary.strangers:
         print(f"grade: not on the roster, and graded all the same: {', '.join(summary.strangers)}", file=sys.stderr)
     if summary.failed:

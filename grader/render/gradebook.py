@@ -24,7 +24,9 @@ def lines(rows: Iterable[Row], criteria: Sequence[str]) -> Iterator[str]:
     """
     yield _line(["student", "status", "points", "max_points", *criteria, "late", "attempt", "name", "email", "section"])
     for row in rows:
-        yield _line([row.key, status(row), *_grade(row.grade, criteria), _inert(row.name), row.email, row.section])
+        yield _line(
+            [row.key, status(row), *_grade(row.grade, criteria), *map(_inert, (row.name, row.email, row.section))]
+        )
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
@@ -49,12 +51,12 @@ def _grade(grade: dict[str, Any] | None, criteria: Sequence[str]) -> list[str]:
     return [*points, "late" if grade["late"] or grade["marked_late"] else "", str(grade["attempt"])]
 
 
-def _inert(name: str | None) -> str:
-    """A name that no spreadsheet takes for a formula; keys stay as they are, for others look them up."""
-    return f"'{name}" if name and name.startswith(FORMULA_STARTS) else name or ""
+def _inert(text: str | None) -> str:
+    """A text that no spreadsheet takes for a formula; keys stay as they are, for others look them up."""
+    return f"'{text}" if text and text.startswith(FORMULA_STARTS) else text or ""
 
 
 def _line(cells: Sequence[Any]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(cells)
-    return buffer.getvalue()
+    return buffer.getvalue().replace("\r", " ")  # unquoted it would end a line for whoever reads it

@@ -5,7 +5,7 @@ child and knows nothing of grading, of answers, or of what is inside a frame.
 
     wire        frames and their headers            (both sides)
     packing     values inside a frame               (harness and engine; no backend reads them)
-    exchange    one conversation with one child     (the parent's side, and its clock)
+    exchange    a session with a submission's child (the parent's side, and its clock)
     harness     what runs in the child              (with `answers`, the only one to import numpy)
     answers     what a function gave back, packed
     interpreter an isolated Python to run it in
@@ -27,10 +27,9 @@ from typing import TYPE_CHECKING, Protocol
 from grader.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
-    from grader.sandbox.exchange import Exchange, Request
-    from grader.values import Limits
+    from grader.sandbox.exchange import Session
 
 BACKENDS = ("zygote", "unconfined")
 DEFAULT = "zygote"
@@ -44,7 +43,7 @@ class Sandbox(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many submissions run at once; a further `run` waits for one of them to end."""
+        """How many submissions run at once; a further session waits for one of them to end."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -55,13 +54,10 @@ class Sandbox(Protocol):
         """The walls this backend would have on another machine, and has not on this one."""
 
     def warm(self) -> None:
-        """Get a child ready ahead of the next run, while the caller does something else."""
+        """Get a child ready ahead of the next session, while the caller does something else."""
 
-    def run(self, source: bytes, requests: Sequence[Request], limits: Limits) -> Exchange:
-        """Load the source in a child of its own and put the requests to it, until done or dead.
-
-        Raises GraderFault when there is no child to be had, or it fails before the source is loaded.
-        """
+    def session(self, source: bytes) -> AbstractContextManager[Session]:
+        """A place for one submission, in which children of its own load the source and answer what they are asked."""
 
     def close(self) -> None:
         """Leave nothing behind."""

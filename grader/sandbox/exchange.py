@@ -1,4 +1,4 @@
-"""One conversation with one child: deadlines on this side's clock, caps on what comes back, and its fate.
+"""Conversations with a child: deadlines on this side's clock, caps on what comes back, and its fate.
 
 It owns frames, not their contents. It must not know how the child was walled in: a backend hands it
 a `Child`, three pipe ends with a way to kill and a way to reap.
@@ -10,15 +10,17 @@ import os
 import selectors
 import signal
 from collections import deque
+from contextlib import ExitStack
 from enum import StrEnum
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
 from grader.errors import GraderFault
 from grader.sandbox.wire import ANSWERS, LIMITS, FrameReader, Kind, ProtocolViolation, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from grader.sandbox.wire import Frame
     from grader.values import Limits
@@ -66,7 +68,7 @@ class Exchange(NamedTuple):
 
     When the fate is not DONE, the call after the last answer is the one that died, and `detail`
     says in words what became of it, `seconds` how long it had been running. `output` is the start of
-    what it printed, `printed` the number of bytes of all of it.
+    what the child has printed, `printed` the number of bytes of all of it.
     """
 
     loaded: Answer | None
@@ -76,6 +78,10 @@ class Exchange(NamedTuple):
     seconds: float
     output: bytes
     printed: int
+
+    @property
+    def is_loaded(self) -> bool:
+        return self.loaded is not None and self.loaded.frame.kind is Kind.LOADED
 
 
 class Ending(NamedTuple):
@@ -102,13 +108,44 @@ class Child(Protocol):
         """How it ended, once it has; None when it has not within this time."""
 
 
-def converse(child: Child, source: bytes, requests: Sequence[Request], limits: Limits) -> Exchange:
-    """Put the source and all requests to a child and take what comes back. The child has been killed afterwards."""
-    conversation = _Conversation(child, source, requests, limits)
-    try:
-        return conversation.run()
-    finally:
-        child.kill()
+class Session:
+    """One submission's place behind the walls, with a child in it while there is something to ask.
+
+    The same child is asked again and again, and remembers, until it dies or is sent away; the next is a fresh one.
+    """
+
+    def __init__(self, source: bytes, begin: Callable[[], AbstractContextManager[Child]]) -> None:
+        self._source, self._begin = source, begin
+        self._talk: _Conversation | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.end()
+
+    def ask(self, requests: Sequence[Request], limits: Limits) -> Exchange:
+        """Put these to the child, until done or dead.
+
+        A fresh child is held to the memory and the processor time of the limits it is begun with. Raises GraderFault
+        when there is no child to be had, or it fails before the source is loaded.
+        """
+        with self._stack.pop_all() as stack:
+            if self._talk is None:
+                child = stack.enter_context(self._begin())
+                stack.callback(child.kill)
+                self._talk = _Conversation(child, self._source, limits)
+            talk, self._talk = self._talk, None
+            exchange = talk.ask(requests, limits)
+            if exchange.fate is Fate.DONE and exchange.is_loaded:
+                self._talk, self._stack = talk, stack.pop_all()
+        return exchange
+
+    def end(self) -> None:
+        """Send the child away, whatever it is at."""
+        self._talk = None
+        self._stack.close()
 
 
 class _Stop(Exception):
@@ -119,50 +156,59 @@ class _Stop(Exception):
 
 
 class _Conversation:
-    def __init__(self, child: Child, source: bytes, requests: Sequence[Request], limits: Limits) -> None:
-        nonce = int.from_bytes(os.urandom(8), "little")
+    def __init__(self, child: Child, source: bytes, limits: Limits) -> None:
+        self._child = child
+        self._nonce = int.from_bytes(os.urandom(8), "little")
         bounds = LIMITS.pack(limits.memory_bytes, limits.submission_seconds)
-        frames = [
-            (Kind.LIMITS, bounds),
-            (Kind.SOURCE, source),
-            *((Kind.REQUEST, r.payload) for r in requests),
-            (Kind.END, b""),
-        ]
-        encoded = (encode(kind, n, nonce, payload) for n, (kind, payload) in enumerate(frames))
-        self._child, self._limits = child, limits
-        self._unsent = memoryview(b"".join(encoded))
-        self._reader = FrameReader(nonce)
-        self._selector = selectors.DefaultSelector()
-        self._turns = deque((r.answers, r.seconds) for r in requests if r.answers)
+        self._opening: tuple[tuple[Kind, bytes], ...] = ((Kind.LIMITS, bounds), (Kind.SOURCE, source))
+        self._sent = 0
+        self._reader = FrameReader(self._nonce)
         self._output, self._printed, self._told = bytearray(), 0, 0
-        self._left, self._turn_deadline = 0, 0.0
         self._ready = False
         self._loaded: Answer | None = None
+        for descriptor in (child.request, child.response, child.output):
+            os.set_blocking(descriptor, False)
+
+    def ask(self, requests: Sequence[Request], limits: Limits) -> Exchange:
+        self._limits = limits
+        self._turns = deque((r.answers, r.seconds) for r in requests if r.answers)
+        self._left, self._turn_deadline = 0, 0.0
         self._answers: list[Answer] = []
+        self._unsent = memoryview(b"".join(self._frames(requests)))
         self._since = monotonic()
         self._deadline = self._since + START_SECONDS
-
-    def run(self) -> Exchange:
         try:
-            with self._selector:
+            if self._loaded:
+                self._next_turn(self._since)
+            with selectors.DefaultSelector() as self._selector:
                 self._register()
-                while True:
-                    for key, _ in self._selector.select(max(0.0, self._deadline - monotonic())):
-                        key.data()
-                    sleep(GATHERING_SECONDS)
-                    if monotonic() >= self._deadline:
-                        self._receive()  # what came while this process was not running is in time
-                    if monotonic() >= self._deadline:
-                        self._expire()
+                self._listen()
         except _Stop as stop:
-            seconds = monotonic() - self._since
-            self._drain()
-            answers, output = tuple(self._answers), bytes(self._output)
-            return Exchange(self._loaded, answers, stop.fate, stop.detail, seconds, output, self._printed)
+            return self._exchange(stop)
+
+    def _frames(self, requests: Sequence[Request]) -> Iterator[bytes]:
+        frames = (*self._opening, *((Kind.REQUEST, request.payload) for request in requests), (Kind.END, b""))
+        for n, (kind, payload) in enumerate(frames, self._sent):
+            yield encode(kind, n, self._nonce, payload)
+        self._opening, self._sent = (), self._sent + len(frames)
+
+    def _listen(self) -> NoReturn:
+        while True:
+            for key, _ in self._selector.select(max(0.0, self._deadline - monotonic())):
+                key.data()
+            sleep(GATHERING_SECONDS)
+            if monotonic() >= self._deadline:
+                self._receive()  # what came while this process was not running is in time
+            if monotonic() >= self._deadline:
+                self._expire()
+
+    def _exchange(self, stop: _Stop) -> Exchange:
+        seconds = monotonic() - self._since
+        self._drain()
+        answers, output = tuple(self._answers), bytes(self._output)
+        return Exchange(self._loaded, answers, stop.fate, stop.detail, seconds, output, self._printed)
 
     def _register(self) -> None:
-        for descriptor in (self._child.request, self._child.response, self._child.output):
-            os.set_blocking(descriptor, False)
         self._selector.register(self._child.request, selectors.EVENT_WRITE, self._send)
         self._selector.register(self._child.output, selectors.EVENT_READ, self._hear)
         self._selector.register(self._child.response, selectors.EVENT_READ, self._receive)

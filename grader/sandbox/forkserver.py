@@ -1,7 +1,7 @@
 """The zygote's program: import everything once, wall itself in, then fork a child for each submission.
 
-It never sees a byte of a student's: it passes three pipe ends on to the child and tells the grader how
-the child ended. One submission at a time.
+It never sees a byte of a student's: it leaves three pipe ends to the child and tells the grader how
+the child ended. One child at a time.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from grader.sandbox import confinement, harness, layers, linux, namespaces, policy, preload, rlimits, seccomp
-from grader.sandbox.channel import ENDING, LONGEST_MESSAGE, START, STARTED, WITH_SCIPY
+from grader.sandbox.channel import ENDING, LONGEST_MESSAGE, STARTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
-# Where a child has Landlock's rules, and the socket that hands it its ends, until it needs them no more.
-RULESET, HANDING = 5, 6
-IDLE_SECONDS = 0.02  # until a child in reserve prepares itself: where submissions wait in line, it had better begin
+# Where a child has its ends, and Landlock's rules until it needs them no more.
+REQUEST, RESPONSE, RULESET = 3, 4, 5
+IDLE_SECONDS = 0.02  # until a child that waits prepares itself: where submissions wait in line, it had better begin
+FEW_COLLECTIONS = 50_000  # objects more between looks for garbage: most children end before the first
 FIRST_KEPT = 10  # the zygote's own descriptors are from here on; a child's are below
 
 
@@ -51,11 +52,10 @@ def main() -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it cannot wait for a child, and it is inherited
     wanted = sys.argv[3].split(",")
     channel = socket.socket(fileno=_kept(os.dup(0)))
-    preload.numpy()
+    preload.plain()
     if not (asked := channel.recv(LONGEST_MESSAGE)):
         os._exit(0)
-    if asked == WITH_SCIPY:
-        preload.scipy()
+    preload.besides(asked)
     harness.rehearse(20)  # as often as the interpreter wants to see a function before it specialises it
     harness.forget_the_grader()
     try:
@@ -97,6 +97,7 @@ def _seal(wanted: Collection[str]) -> _Zygote:
     harness.open_output(1)  # by number: each child puts its own pipe there
     gc.freeze()  # without a search for garbage before: it takes a tenth of the start, and there is next to none
     gc.enable()
+    gc.set_threshold(FEW_COLLECTIONS)
     return zygote
 
 
@@ -158,36 +159,27 @@ def _reap(child: int) -> int:
 # Submissions.
 
 
-class _Spare(NamedTuple):
-    """A child that waits for its submission, and the socket over which it is handed its ends."""
-
-    process: int
-    pidfd: int
-    socket: socket.socket
-
-
 def _serve(channel: socket.socket, zygote: _Zygote) -> None:
-    """One submission after another. The next child is made as soon as the last has ended, before it is asked for."""
-    spare = _spare(zygote)
+    """One child after another, each as soon as the last has ended; it waits for its submission."""
     while True:
         message, ends, _, _ = socket.recv_fds(channel, LONGEST_MESSAGE, 3)
         if not message:
             return
-        running = spare
-        with running.socket:
-            socket.send_fds(running.socket, [START], ends)
+        _draw_anew()
+        process = _fork(zygote, partial(_answer, zygote, ends))
         for end in ends:
             os.close(end)
-        socket.send_fds(channel, [STARTED], [running.pidfd])
-        _see_to_its_end(channel, running)
-        spare = _spare(zygote)
+        pidfd = os.pidfd_open(process)
+        with suppress(ConnectionError):  # the grader is gone: what follows will notice
+            socket.send_fds(channel, [STARTED], [pidfd])
+        _see_to_its_end(channel, process, pidfd)
 
 
-def _spare(zygote: _Zygote) -> _Spare:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        process = _fork(zygote, partial(_answer, zygote, theirs))
-    return _Spare(process, os.pidfd_open(process), ours)
+def _draw_anew() -> None:
+    """Else all children would draw the same numbers."""
+    for name in ("random", "numpy.random"):
+        if module := sys.modules.get(name):
+            module.seed(int.from_bytes(os.urandom(4), "little"))
 
 
 def _fork(zygote: _Zygote, task: Callable[[], None]) -> int:
@@ -195,7 +187,7 @@ def _fork(zygote: _Zygote, task: Callable[[], None]) -> int:
     if zygote.own_namespace is not None:
         linux.unshare(linux.CLONE_NEWPID)
     parent = os.getpid()
-    child = os.fork()
+    child = linux.fork()
     if child == 0:
         try:
             linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -209,24 +201,20 @@ def _fork(zygote: _Zygote, task: Callable[[], None]) -> int:
     return child
 
 
-def _answer(zygote: _Zygote, handing: socket.socket) -> None:
-    """What a child does: wait for its ends, hold them and nothing else, and let the harness run."""
-    os.dup2(zygote.null, 0)
-    os.dup2(zygote.ruleset, RULESET)
-    os.dup2(handing.fileno(), HANDING)
-    if layers.DESCRIPTORS in zygote.standing:
-        linux.close_from(HANDING + 1)
-    sys.modules["numpy"].random.seed()  # else all children would draw the same numbers
-    if not _is_asked(HANDING, IDLE_SECONDS):
-        harness.rehearse(1)  # what this copies of the zygote's memory need not be copied while someone waits
-    _, ends, _, _ = socket.recv_fds(socket.socket(fileno=HANDING), LONGEST_MESSAGE, 3)
+def _answer(zygote: _Zygote, ends: Sequence[int]) -> None:
+    """What a child does: hold its ends and nothing else, and let the harness run."""
     request, response, output = ends
-    for place, descriptor in enumerate((output, output, request, response), start=1):
+    os.dup2(zygote.null, 0)
+    for place, descriptor in enumerate((output, output, request, response, zygote.ruleset), start=1):
         os.dup2(descriptor, place)
     if layers.DESCRIPTORS in zygote.standing:
-        linux.close_from(HANDING)
+        linux.close_from(RULESET + 1)
+    if not _is_asked(REQUEST, IDLE_SECONDS):
+        harness.rehearse(1)  # what this copies of the zygote's memory need not be copied while someone waits
     try:
-        harness.serve(3, 4, partial(confinement.confine, zygote.standing, RULESET, zygote.address_space))
+        harness.serve(REQUEST, RESPONSE, partial(confinement.confine, zygote.standing, RULESET, zygote.address_space))
+    except EOFError:  # it was not needed
+        os._exit(0)
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}".encode())
 
@@ -238,14 +226,14 @@ def _is_asked(descriptor: int, seconds: float) -> bool:
     return bool(poll.poll(1000 * seconds))
 
 
-def _see_to_its_end(channel: socket.socket, running: _Spare) -> None:
+def _see_to_its_end(channel: socket.socket, process: int, pidfd: int) -> None:
     """Tell the grader how this child ended; and end it when the grader is gone."""
     poll = select.poll()
-    poll.register(running.pidfd, select.POLLIN)
+    poll.register(pidfd, select.POLLIN)
     poll.register(channel, 0)  # a closed end is always told
-    if all(descriptor != running.pidfd for descriptor, _ in poll.poll()):
-        signal.pidfd_send_signal(running.pidfd, signal.SIGKILL)
-    _, status, usage = os.wait4(running.process, 0)
-    os.close(running.pidfd)
-    with suppress(BrokenPipeError):
+    if all(descriptor != pidfd for descriptor, _ in poll.poll()):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    _, status, usage = os.wait4(process, 0)
+    os.close(pidfd)
+    with suppress(ConnectionError):
         channel.send(ENDING.pack(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime))

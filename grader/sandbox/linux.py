@@ -36,6 +36,7 @@ _LANDLOCK_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}  # file-system rights by version
 _LANDLOCK_TCP, _LANDLOCK_SCOPES = 3, 3  # bind and connect (since 4); abstract sockets and signals (since 6)
 
 _libc: Any = ctypes.CDLL(None, use_errno=True)
+_locked_libc: Any = ctypes.PyDLL(None, use_errno=True)  # calls that keep the interpreter's lock
 
 
 def _call(name: str, *arguments: Any) -> int:
@@ -62,6 +63,18 @@ def possible(attempt: Callable[[], object]) -> bool:
             os._exit(0)
         os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def fork() -> int:
+    """os.fork for a process of one thread, without what the modules it imported want done on the child's side.
+
+    They want locks made anew that nobody holds and `random` seeded: a tenth of what a child costs.
+    """
+    child = int(_locked_libc.fork())
+    if child < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"fork: {os.strerror(number)}")
+    return child
 
 
 def prctl(option: int, argument: int = 0) -> None:

@@ -11,10 +11,6 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DTYPES = ("<f8", "<c16")
 MOST_DIMENSIONS = 64  # numpy's own limit
@@ -24,8 +20,7 @@ RAISED_OTHER, RAISED_MEMORY, RAISED_EXIT = range(3)  # families of exceptions
 WRITES_NOTHING, WRITES_INPUTS, WRITES_INPUTS_AND_ANSWERS = range(3)  # and is the answer behind
 _ITEM_BYTES = (8, 16)
 _U32 = struct.Struct("<I")
-_F64 = struct.Struct("<d")
-_I64 = struct.Struct("<q")
+_SHAPES = tuple(struct.Struct(f"<{count}Q") for count in range(4))  # of nearly all arrays
 
 
 class Malformed(Exception):
@@ -36,22 +31,9 @@ def u32(value: int) -> bytes:
     return _U32.pack(value)
 
 
-def i64(value: int) -> bytes:
-    return _I64.pack(value)
-
-
-def f64(value: float) -> bytes:
-    return _F64.pack(value)
-
-
 def text(value: str) -> bytes:
     data = value.encode("utf-8", "replace")
     return u32(len(data)) + data
-
-
-def positions(values: Sequence[int]) -> bytes:
-    """At most 255 of them, after their number."""
-    return struct.pack(f"<B{len(values)}I", len(values), *values)
 
 
 def array(code: int, shape: tuple[int, ...], raw: bytes) -> bytes:
@@ -77,19 +59,13 @@ class Cursor:
         return taken
 
     def u8(self) -> int:
-        return self.take(1)[0]
+        if self._at >= len(self._payload):
+            raise Malformed("1 byte asked for, 0 left")
+        self._at += 1
+        return self._payload[self._at - 1]
 
     def u32(self) -> int:
         return int(_U32.unpack(self.take(4))[0])
-
-    def u32s(self, count: int) -> tuple[int, ...]:
-        return struct.unpack(f"<{count}I", self.take(4 * count))
-
-    def i64(self) -> int:
-        return int(_I64.unpack(self.take(8))[0])
-
-    def f64(self) -> float:
-        return float(_F64.unpack(self.take(8))[0])
 
     def text(self) -> str:
         return self.take(self.u32()).decode("utf-8", "replace")
@@ -98,7 +74,8 @@ class Cursor:
         count = self.u8()
         if count > MOST_DIMENSIONS:
             raise Malformed(f"{count} dimensions")
-        return struct.unpack(f"<{count}Q", self.take(8 * count))
+        packed = self.take(8 * count)
+        return _SHAPES[count].unpack(packed) if count < len(_SHAPES) else struct.unpack(f"<{count}Q", packed)
 
     def array(self) -> tuple[int, tuple[int, ...], bytes]:
         """Code, shape and raw entries; the shape is checked against the length before memory is taken."""

@@ -1,33 +1,46 @@
 """What a zygote imports before its root is empty: afterwards there is nothing to import from.
 
-numpy whole; what a numeric student uses of the standard library; and what a forbidden thing needs, so
-that it fails in the call that tries it and not at the top of the file, where it would cost everything.
+Every fork pays for what its zygote has imported. So there are three kinds, and a submission gets the one that has what
+its text names: numpy with little more, which nearly all can do with; besides that, what a numeric student uses of the
+standard library, and what a forbidden thing needs, so that it fails in the call that tries it and not at the top of the
+file, where it would cost everything; and besides that, scipy, which takes several times as long to import as all else.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import sys
 import traceback
 import warnings
 from contextlib import redirect_stderr, redirect_stdout, suppress
+from functools import cache
 from importlib import import_module
 
+from grader.sandbox.channel import PLAIN, WITH_LIBRARY, WITH_SCIPY
+
 NUMPY = (
-    "numpy", "numpy.char", "numpy.ctypeslib", "numpy.dtypes", "numpy.exceptions", "numpy.fft", "numpy.lib",
-    "numpy.lib.format", "numpy.lib.introspect", "numpy.lib.mixins", "numpy.lib.npyio", "numpy.lib.recfunctions",
-    "numpy.lib.scimath", "numpy.lib.stride_tricks", "numpy.lib.user_array", "numpy.linalg", "numpy.ma",
-    "numpy.ma.extras", "numpy.ma.mrecords", "numpy.matlib", "numpy.polynomial", "numpy.random", "numpy.rec",
-    "numpy.strings", "numpy.testing", "numpy.typing", "numpy.version",
+    "numpy", "numpy.dtypes", "numpy.exceptions", "numpy.lib", "numpy.lib.format", "numpy.lib.introspect",
+    "numpy.lib.mixins", "numpy.lib.npyio", "numpy.lib.scimath", "numpy.lib.stride_tricks", "numpy.linalg", "numpy.ma",
+    "numpy.typing", "numpy.version",
+)  # fmt: skip
+
+BASICS = (
+    "abc", "array", "ast", "builtins", "cmath", "collections", "collections.abc", "contextlib", "copy", "dataclasses",
+    "enum", "functools", "inspect", "io", "itertools", "math", "numbers", "operator", "os", "os.path", "re", "string",
+    "sys", "textwrap", "time", "traceback", "types", "typing", "unicodedata", "warnings", "weakref", "__future__",
+)  # fmt: skip
+
+MORE_NUMPY = (
+    "numpy.char", "numpy.ctypeslib", "numpy.fft", "numpy.lib.recfunctions", "numpy.lib.user_array", "numpy.ma.extras",
+    "numpy.ma.mrecords", "numpy.matlib", "numpy.polynomial", "numpy.random", "numpy.rec", "numpy.strings",
+    "numpy.testing",
 )  # fmt: skip
 
 NUMERIC = (
-    "abc", "array", "ast", "bisect", "builtins", "cmath", "codecs", "collections", "collections.abc", "contextlib",
-    "copy", "dataclasses", "datetime", "decimal", "dis", "doctest", "enum", "fractions", "functools", "gc",
-    "graphlib", "heapq", "inspect", "io", "itertools", "linecache", "locale", "logging", "math", "numbers",
-    "operator", "pprint", "random", "re", "reprlib", "statistics", "string", "struct", "sys", "textwrap", "_strptime",
-    "time", "timeit", "token", "tokenize", "traceback", "tracemalloc", "types", "typing", "unicodedata", "unittest",
-    "unittest.mock", "warnings", "weakref", "zoneinfo", "__future__",
+    "bisect", "codecs", "datetime", "decimal", "dis", "doctest", "fractions", "gc", "graphlib", "heapq",
+    "linecache", "locale", "logging", "pprint", "random", "reprlib", "statistics", "struct", "_strptime", "timeit",
+    "token", "tokenize", "tracemalloc", "unittest", "unittest.mock", "zoneinfo",
 )  # fmt: skip
 
 FAILS_IN_ITS_CALL = (
@@ -36,7 +49,7 @@ FAILS_IN_ITS_CALL = (
     "ctypes.util", "difflib", "errno", "faulthandler", "fcntl", "fnmatch", "getopt",
     "getpass", "glob", "gzip", "hashlib", "hmac", "http.client", "importlib.util", "json", "lzma", "marshal",
     "mmap", "multiprocessing", "multiprocessing.connection", "multiprocessing.pool", "multiprocessing.shared_memory",
-    "os", "os.path", "pathlib", "pdb", "pickle", "pkgutil", "platform", "posix", "profile", "pstats",
+    "pathlib", "pdb", "pickle", "pkgutil", "platform", "posix", "profile", "pstats",
     "pwd", "queue", "resource", "runpy", "sched", "secrets", "select", "selectors", "shlex", "shutil",
     "signal", "site", "socket", "sqlite3", "ssl", "stat", "subprocess", "sysconfig", "tempfile",
     "threading", "urllib.parse", "urllib.request", "uuid", "xml.etree.ElementTree", "zipfile", "zlib",
@@ -57,17 +70,46 @@ SCIPY = (
 )  # fmt: skip
 
 
-def numpy() -> None:
+# Words that import something without naming it: modules by a text, encodings, and numpy's own way with files.
+_BY_ANOTHER_NAME = (
+    "__import__", "__loader__", "__spec__", "importlib", "import_module", "reload", "eval", "exec", "compile",
+    "getattr", "coding", "encoding", "encode", "decode", "open", "help", "breakpoint", "strptime", "strftime",
+    "modules", "load", "loadtxt", "genfromtxt", "fromregex", "recfromtxt", "recfromcsv", "save", "savetxt", "savez",
+    "savez_compressed", "memmap", "DataSource", "show_config", "show_runtime", "info", "f2py", "deepcopy",
+)  # fmt: skip
+
+
+def needed(source: bytes) -> bytes:
+    """Which kind of zygote a submission needs, told by the words in it: better one that has too much."""
+    if b"scipy" in source:
+        return WITH_SCIPY
+    words = set(re.findall(rb"\w+", source))
+    return WITH_LIBRARY if words & _telling() else PLAIN
+
+
+@cache
+def _telling() -> frozenset[bytes]:
+    left_out = (*MORE_NUMPY, *NUMERIC, *FAILS_IN_ITS_CALL)
+    names = {part for name in left_out for part in name.split(".")} - {"numpy", "lib", "os", "io", "ma", "path"}
+    return frozenset(name.encode() for name in (*names, *_BY_ANOTHER_NAME))
+
+
+def plain() -> None:
     """Import what every submission gets, and use it once, so that nothing is left to be made on first use."""
-    encodings = (f"encodings.{name}" for name in ENCODINGS)
-    _import((*NUMPY, *NUMERIC, *FAILS_IN_ITS_CALL, *encodings))
+    _import((*NUMPY, *BASICS))
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         _use()
 
 
-def scipy() -> None:
-    """Import what a submission that names scipy gets besides, where it is installed."""
-    _import(SCIPY)
+def besides(kind: bytes) -> None:
+    """Import what a submission that needs this kind gets besides, where it is installed."""
+    if kind != PLAIN:
+        encodings = (f"encodings.{name}" for name in ENCODINGS)
+        _import((*MORE_NUMPY, *NUMERIC, *FAILS_IN_ITS_CALL, *encodings))
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            _use_more()
+    if kind == WITH_SCIPY:
+        _import(SCIPY)
 
 
 def _import(names: tuple[str, ...]) -> None:
@@ -81,8 +123,8 @@ def _import(names: tuple[str, ...]) -> None:
 def _use() -> None:
     np = sys.modules["numpy"]
     square = np.arange(9.0).reshape(3, 3) + np.eye(3)
-    print(square, np.linalg.svd(square)[1], np.linalg.inv(square) @ square, np.fft.fft(square), np.sort(square))
-    print(np.random.default_rng(0).normal(size=3), np.kron(square, square), np.einsum("ij,jk", square, square))
+    print(square, np.linalg.svd(square)[1], np.linalg.inv(square) @ square, np.sort(square))
+    print(np.kron(square, square), np.einsum("ij,jk", square, square))
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         np.log(np.zeros(1))  # a warning shows the line it came from, and so opens files
@@ -90,3 +132,8 @@ def _use() -> None:
         np.zeros(2) @ np.zeros(3)
     except ValueError:
         traceback.print_exc()
+
+
+def _use_more() -> None:
+    np = sys.modules["numpy"]
+    print(np.fft.fft(np.eye(3)), np.random.default_rng(0).normal(size=3))

@@ -1,35 +1,54 @@
-"""What a file is like, in a few bytes: its functions' syntax without names, comments and layout, hashed.
+"""What a file is like, in a few bytes: what its functions compile to, without names, comments and layout, hashed.
 
-It runs in the child, before the student's code does, for a file is parsed nowhere else. It knows nothing of what the
-functions should be, nor who compares sketches.
+It runs in the child, before the student's code does, for a file is compiled nowhere else. It is made of the compiled
+code and not of the syntax tree, which would take a child ten times as long; two files compiled by different versions of
+Python are not alike. It knows nothing of what the functions should be, nor who compares sketches.
 """
 
 from __future__ import annotations
 
-import ast
+import sys
 from contextlib import suppress
-from functools import cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from opcode import EXTENDED_ARG, hasconst, hasfree, hasjabs, hasjrel, haslocal, hasname, opmap
+from types import CodeType
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 BINS = 32
 DIGEST_DIGITS, HASH_DIGITS = 16, 8  # in hexadecimal
 SKETCH_BYTES = (DIGEST_DIGITS + BINS * HASH_DIGITS) // 2
-SHINGLE = 5  # tokens in a row that are hashed together
-_NODE: Any = ast.AST
-_NAMES = ("name", "id", "arg", "names", "rest", "ctx", "kind")  # and what else says nothing of what is computed
-_NOTES = ("annotation", "returns", "type_comment", "type_ignores", "type_params", "decorator_list")
+SHINGLE = 5  # instructions in a row that are hashed together
+LONGEST = 20_000  # instructions that are looked at
+
+_CONSTANT, _ATTRIBUTE, _NUMBER, _NOTHING, _SKIPPED = range(5)  # what an instruction's argument says of what is computed
+_ATTRIBUTES = frozenset(opmap.get(name, -1) for name in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "IMPORT_NAME"))
+_STORES = frozenset((opmap["STORE_NAME"], opmap["STORE_GLOBAL"]))
+_LAYOUT = frozenset(opmap.get(name, -1) for name in ("CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL"))
+_FLAGS = 1 if sys.version_info >= (3, 12) else 0  # bits below the name's number in LOAD_ATTR
 
 
-def of(source: bytes, functions: Collection[str]) -> bytes:
-    """The sketch of these functions and of what they use of the file; nothing where it cannot be parsed."""
-    with suppress(Exception):  # loading will say what is wrong with it
-        tree = compile(source, "", "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
-        tokens = _tokens(_definitions(tree), functions)
+def _says(op: int) -> int:
+    if op in _LAYOUT:
+        return _SKIPPED
+    if op in hasconst:
+        return _CONSTANT
+    if op in _ATTRIBUTES:
+        return _ATTRIBUTE
+    return _NOTHING if op in {*hasname, *haslocal, *hasfree, *hasjrel, *hasjabs} else _NUMBER
+
+
+_SAYS = [_says(op) for op in range(256)]
+
+
+def of(module: CodeType, functions: Collection[str]) -> bytes:
+    """The sketch of these functions and of what they use of the file; nothing where there are none of them."""
+    with suppress(Exception):  # whatever a file compiles to, it is no reason not to load it
+        tokens = list(_tokens(_definitions(module), functions))
         return _digest(tokens) + b"".join(value.to_bytes(4, "big") for value in _least_hashes(tokens))
     return b""
 
@@ -40,53 +59,59 @@ def _digest(tokens: list[bytes]) -> bytes:
 
 def _least_hashes(tokens: list[bytes]) -> list[int]:
     least = [0xFFFFFFFF] * BINS
-    for window in zip(*(tokens[n:] for n in range(SHINGLE)), strict=False):
-        value = crc32(b"\0".join(window))
-        least[value % BINS] = min(least[value % BINS], value)
+    hashes = [crc32(token) for token in tokens]
+    for a, b, c, d, e in zip(*(hashes[n:] for n in range(SHINGLE)), strict=False):
+        value = ((((a * 31 + b) * 31 + c) * 31 + d) * 31 + e) * 0x9E3779B1 >> 16 & 0xFFFFFFFF
+        least[value & 31] = min(least[value & 31], value)
     return least
 
 
-def _definitions(tree: Any) -> dict[str, Any]:
-    """What a file defines at its top, by name."""
-    defined: dict[str, Any] = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            defined[node.name] = node
-        elif isinstance(node, ast.Assign):
-            defined |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
+def _instructions(code: CodeType) -> Iterator[tuple[int, int]]:
+    extended = 0
+    packed = code.co_code[: 2 * LONGEST]
+    for op, argument in zip(packed[::2], packed[1::2], strict=True):
+        argument |= extended  # noqa: PLW2901 what stands before belongs to it
+        extended = argument << 8 if op == EXTENDED_ARG else 0
+        yield op, argument
+
+
+def _definitions(module: CodeType) -> dict[str, CodeType]:
+    """What a file defines at its top, by name: functions, classes, functions without a name."""
+    defined: dict[str, CodeType] = {}
+    last: CodeType | None = None
+    for op, argument in _instructions(module):
+        if op in hasconst and isinstance(constant := module.co_consts[argument], CodeType):
+            last = constant
+        elif op in _STORES and last is not None:
+            defined[module.co_names[argument]], last = last, None
     return defined
 
 
-def _tokens(defined: dict[str, Any], functions: Collection[str]) -> list[bytes]:
-    """Kinds of nodes, attributes and constants, from the top down: first of these functions, then of what they name."""
-    tokens: list[bytes] = []
-    reached = [name for name in functions if name in defined]
-    known = set(reached)
-    for name in reached:
-        stack = [defined[name]]
-        while stack:
-            node: Any = stack.pop()
-            if isinstance(node, list):
-                stack += node[::-1]
-            elif isinstance(node, _NODE):
-                kind: Any = type(node)
-                if kind is ast.Expr and type(node.value) is ast.Constant:  # a docstring
-                    continue
-                tokens.append(_kind(kind))
-                stack += [getattr(node, field, None) for field in _fields(kind)]
-                if kind is ast.Name and node.id in defined and node.id not in known:
-                    known.add(node.id)
-                    reached.append(node.id)
-            elif node is not None:
-                tokens.append(str(node).encode("utf-8", "replace"))
-    return tokens
+def _tokens(defined: dict[str, CodeType], functions: Collection[str]) -> Iterator[bytes]:
+    """Instructions, attributes and constants: first of these functions, then of what they name."""
+    reached = dict.fromkeys(name for name in functions if name in defined)
+    waiting = list(reached)
+    for name in waiting:
+        yield from _of_code(defined[name])
+        new = [used for used in _names(defined[name]) if used in defined and used not in reached]
+        reached |= dict.fromkeys(new)
+        waiting += dict.fromkeys(new)
 
 
-@cache
-def _kind(kind: Any) -> bytes:
-    return str(kind.__name__).encode()
+def _of_code(code: CodeType) -> Iterator[bytes]:
+    for op, argument in _instructions(code):
+        says = _SAYS[op]
+        if says == _NOTHING:
+            yield b"%d" % op
+        elif says == _NUMBER:
+            yield b"%d %d" % (op, argument)
+        elif says == _ATTRIBUTE:
+            yield code.co_names[argument >> _FLAGS].encode("utf-8", "replace")
+        elif says == _CONSTANT:
+            constant = code.co_consts[argument]
+            yield from _of_code(constant) if isinstance(constant, CodeType) else [repr(constant).encode()]
 
 
-@cache
-def _fields(kind: Any) -> tuple[str, ...]:
-    return tuple(field for field in reversed(kind._fields) if field not in (*_NAMES, *_NOTES))
+def _names(code: CodeType) -> Iterator[str]:
+    inner = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return chain(code.co_names, chain.from_iterable(inner))

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import BoundedSemaphore
 from time import monotonic, sleep
@@ -21,13 +21,10 @@ from typing import TYPE_CHECKING
 
 from grader.errors import GraderFault
 from grader.sandbox import interpreter
-from grader.sandbox.exchange import Ending, converse
+from grader.sandbox.exchange import Ending, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from grader.sandbox.exchange import Exchange, Request
-    from grader.values import Limits
+    from collections.abc import Iterator
 
 _PROGRAM = """
 import gc, os
@@ -61,9 +58,10 @@ class Unconfined:
         """Start the next child now: it imports numpy while the caller does something else."""
         self._spares.append(_Process())
 
-    def run(self, source: bytes, requests: Sequence[Request], limits: Limits) -> Exchange:
-        with self._free, self._next() as child:
-            return converse(child, source, requests, limits)
+    @contextmanager
+    def session(self, source: bytes) -> Iterator[Session]:
+        with self._free, Session(source, self._next) as session:
+            yield session
 
     def close(self) -> None:
         while self._spares:

@@ -5,7 +5,8 @@
 All little-endian. The nonce is drawn for each conversation; the sequence counts the frames of one
 direction from 0; `printed` is the number of bytes the child says it has printed so far. The parent
 sends LIMITS, SOURCE, REQUEST..., END; the child sends READY once it has read them all, LOADED (or RAISED)
-once the source is loaded, then one frame a call, and waits for no reply.
+once the source is loaded, then one frame a call, and waits for no reply. Then the parent may send REQUEST...,
+END again, and closes its end when that is all.
 Nothing here knows what a payload means.
 """
 
@@ -42,6 +43,7 @@ class Kind(IntEnum):
 
 
 ANSWERS = frozenset({Kind.VALUE, Kind.BAD_TYPE, Kind.TOO_LARGE, Kind.RAISED, Kind.ABSENT})
+_FROM_THE_CHILD = {int(kind): kind for kind in (Kind.READY, Kind.LOADED, *ANSWERS)}
 
 
 class ProtocolViolation(Exception):
@@ -65,31 +67,32 @@ class FrameReader:
     def __init__(self, nonce: int, longest: int = LONGEST_ANSWER) -> None:
         self._nonce = nonce
         self._longest = longest
-        self._buffer = bytearray()
+        self._buffer, self._start = bytearray(), 0  # of what has not been read
         self._sequence = 0
 
     def feed(self, chunk: bytes) -> Iterator[Frame]:
         """The frames this chunk completes. Raises ProtocolViolation at the first one that is wrong."""
+        del self._buffer[: self._start]  # once a chunk: it moves all that is behind
+        self._start = 0
         self._buffer += chunk
-        while len(self._buffer) >= HEADER.size:
+        while len(self._buffer) - self._start >= HEADER.size:
             kind, printed, length = self._header()
-            end = HEADER.size + length
-            if len(self._buffer) < end:
+            start = self._start + HEADER.size
+            if len(self._buffer) < start + length:
                 return
-            payload = bytes(self._buffer[HEADER.size : end])
-            del self._buffer[:end]
+            self._start = start + length
             self._sequence += 1
-            yield Frame(kind, payload, printed)
+            yield Frame(kind, bytes(self._buffer[start : self._start]), printed)
 
     def _header(self) -> tuple[Kind, int, int]:
-        magic, kind, sequence, nonce, printed, length = HEADER.unpack_from(self._buffer)
+        magic, kind, sequence, nonce, printed, length = HEADER.unpack_from(self._buffer, self._start)
         if (magic, sequence, nonce) != (MAGIC, self._sequence, self._nonce):
             raise ProtocolViolation("a frame with a wrong magic, sequence or nonce")
-        if kind not in ANSWERS and kind not in (Kind.READY, Kind.LOADED):
+        if kind not in _FROM_THE_CHILD:
             raise ProtocolViolation(f"a frame of kind {kind}")
         if length > self._longest:
             raise ProtocolViolation(f"a frame of {length} bytes")
-        return Kind(kind), printed, length
+        return _FROM_THE_CHILD[kind], printed, length
 
 
 def read_frame(descriptor: int) -> tuple[Kind, int, bytes]:

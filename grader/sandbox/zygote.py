@@ -10,19 +10,22 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager, suppress
+from functools import partial
 from queue import Empty, LifoQueue
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from grader.errors import GraderFault
-from grader.sandbox import layers
-from grader.sandbox.exchange import converse
-from grader.sandbox.zygote_process import Child, Refusal, ZygoteProcess, unstartable
+from grader.sandbox import layers, preload
+from grader.sandbox.channel import PLAIN
+from grader.sandbox.exchange import Session
+from grader.sandbox.zygote_process import Refusal, ZygoteProcess, unstartable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from grader.sandbox.exchange import Exchange, Request
+    from grader.sandbox.zygote_process import Child
     from grader.values import Limits
 
 
@@ -58,14 +61,10 @@ class Zygote:
         with suppress(Empty), self._worker(wait=False) as worker:
             worker.begin()
 
-    def run(self, source: bytes, requests: Sequence[Request], limits: Limits) -> Exchange:
-        with self._worker() as worker:
-            try:
-                return worker.run(source, requests, limits)
-            except Refusal:  # it would refuse again
-                raise
-            except GraderFault:
-                return worker.run(source, requests, limits)
+    @contextmanager
+    def session(self, source: bytes) -> Iterator[Session]:
+        with self._worker() as worker, _Session(source, partial(worker.child, source)) as session:
+            yield session
 
     def close(self) -> None:
         self._walls.closed = True
@@ -85,8 +84,20 @@ class Zygote:
     def _standing(self) -> tuple[str, ...]:
         if self._walls.standing is None:
             with self._worker() as worker:
-                worker.seal(with_scipy=False)
+                worker.seal(PLAIN)
         return self._walls.standing or ()
+
+
+class _Session(Session):
+    """A session that survives the loss of its zygote."""
+
+    def ask(self, requests: Sequence[Request], limits: Limits) -> Exchange:
+        try:
+            return super().ask(requests, limits)
+        except Refusal:  # it would refuse again
+            raise
+        except GraderFault:
+            return super().ask(requests, limits)
 
 
 class _Walls:
@@ -120,40 +131,45 @@ def start(workers: int = 1) -> Zygote:
 
 
 class _Worker:
-    """A place for one zygote: it is started when needed, and replaced when lost, or when it lacks scipy."""
+    """A place for zygotes, one at work at a time: one of each kind, started when needed, and replaced when lost."""
 
     def __init__(self, wanted: Sequence[str], walls: _Walls) -> None:
         self._wanted, self._walls = wanted, walls
-        self._process: ZygoteProcess | None = None
+        self._begun: ZygoteProcess | None = None  # it may still become any of them
+        self._sealed: dict[bytes, ZygoteProcess] = {}
 
-    def begin(self) -> ZygoteProcess:
+    def begin(self) -> None:
         if self._walls.closed:
             raise GraderFault("sandbox 'zygote': it was closed; expected to be open; start another one")
-        if self._process is None:
+        if self._begun is None:
             try:
-                self._process = ZygoteProcess(self._wanted)
+                self._begun = ZygoteProcess(self._wanted)
             except OSError as error:
                 raise unstartable(error) from None
-        return self._process
 
-    def seal(self, *, with_scipy: bool) -> ZygoteProcess:
-        """A zygote that is ready for a submission."""
-        if self._process and self._process.standing is not None and with_scipy and not self._process.has_scipy:
-            self.stop()  # it was walled in with what it had
-        process = self.begin()
-        if process.standing is None:
+    def seal(self, kind: bytes) -> ZygoteProcess:
+        """A zygote of this kind that is ready for a submission."""
+        if kind not in self._sealed:
+            self.begin()
             with self._lost_on_failure():
-                self._walls.agree(process.seal(with_scipy=with_scipy))
-        return process
+                assert self._begun is not None  # it was begun just now
+                self._walls.agree(self._begun.seal(kind))
+                self._sealed[kind], self._begun = self._begun, None
+        return self._sealed[kind]
 
-    def run(self, source: bytes, requests: Sequence[Request], limits: Limits) -> Exchange:
-        # scipy takes several times as long to import as all else: it is for who may need it
-        with self._lost_on_failure(), Child(self.seal(with_scipy=b"scipy" in source)) as child:
-            return converse(child, source, requests, limits)
+    @contextmanager
+    def child(self, source: bytes) -> Iterator[Child]:
+        """A child forked for this source, and the next one ordered when it is done with."""
+        with self._lost_on_failure():
+            process = self.seal(preload.needed(source))
+            with process.child() as child:
+                yield child
+        with suppress(OSError, GraderFault):  # whoever needs it will try again, and be told
+            process.order()
 
     @contextmanager
     def _lost_on_failure(self) -> Iterator[None]:
-        """Whatever it was that failed, nobody knows what the zygote is at then."""
+        """Whatever it was that failed, nobody knows what a zygote is at then."""
         try:
             yield
         except BaseException as error:
@@ -163,6 +179,8 @@ class _Worker:
             raise
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
+        for process in (self._begun, *self._sealed.values()):
+            if process is not None:
+                process.stop()
+        self._begun = None
+        self._sealed.clear()

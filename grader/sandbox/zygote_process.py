@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from grader.errors import GraderFault
 from grader.sandbox import interpreter
-from grader.sandbox.channel import ENDING, LONGEST_MESSAGE, PLAIN, START, WITH_SCIPY
+from grader.sandbox.channel import ENDING, LONGEST_MESSAGE, START
 from grader.sandbox.exchange import START_SECONDS, Ending
 
 if TYPE_CHECKING:
@@ -41,9 +41,8 @@ class ZygoteProcess:
     """A running zygote and the channel to it."""
 
     def __init__(self, wanted: Sequence[str]) -> None:
-        self.has_scipy = False
         self._burying = False  # a killed child takes milliseconds to end: time for the caller, who need not wait
-        self.standing: tuple[str, ...] | None = None  # it is not walled in yet
+        self._ordered: Child | None = None
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.settimeout(START_SECONDS)
         with theirs, ExitStack() as undo:
@@ -59,28 +58,43 @@ class ZygoteProcess:
             )
             undo.pop_all()
 
-    def seal(self, *, with_scipy: bool) -> tuple[str, ...]:
+    def seal(self, kind: bytes) -> tuple[str, ...]:
         """Tell it what to import, and hear which layers stand. Raises GraderFault when it refuses, or is lost."""
-        self.has_scipy = with_scipy
-        self._send(WITH_SCIPY if with_scipy else PLAIN)
+        self._send(kind)
         told = json.loads(self._receive())
         if refusal := told.get("refusal"):
             raise Refusal(
                 f"sandbox 'zygote': {refusal}; `grade doctor` tells more; grade elsewhere, or with "
                 "--sandbox unconfined files whose authors you trust"
             )
-        self.standing = tuple(told["standing"])
-        return self.standing
+        self.order()
+        return tuple(told["standing"])
 
-    def fork(self, ends: Sequence[int]) -> int:
-        """Have a child forked that holds these ends: request, response, output. Gives its pidfd."""
+    def order(self) -> None:
+        """Have the next child forked, while the caller does something else."""
+        self._ordered = self._ordered or Child(self)
+
+    def child(self) -> Child:
+        """The next child, running. Raises GraderFault when the zygote is lost, OSError where there are no pipes."""
+        self.order()
+        assert self._ordered is not None
         if self._burying and self.ending(START_SECONDS) is None:
             raise self._lost()
+        self._ordered.pidfd = self._pidfd()
+        child, self._ordered, self._burying = self._ordered, None, True
+        return child
+
+    def start(self, ends: Sequence[int]) -> None:
+        """Have a child forked that holds these ends: request, response, output."""
         self._send(START, ends)
-        _, descriptors, _, _ = socket.recv_fds(self._channel, LONGEST_MESSAGE, 1)
+
+    def _pidfd(self) -> int:
+        try:
+            _, descriptors, _, _ = socket.recv_fds(self._channel, LONGEST_MESSAGE, 1)
+        except ConnectionError:
+            descriptors = []
         if not descriptors:
             raise self._lost()
-        self._burying = True
         return descriptors[0]
 
     def ending(self, seconds: float) -> Ending | None:
@@ -97,6 +111,8 @@ class ZygoteProcess:
 
     def stop(self) -> None:
         """Have it end: it does when this end is closed. What is left after a while is killed."""
+        if self._ordered is not None:
+            self._ordered.close()
         self._channel.close()
         try:
             self._popen.wait(END_SECONDS)
@@ -138,23 +154,30 @@ class Child:
     def __init__(self, process: ZygoteProcess) -> None:
         self._process = process
         self._ending: Ending | None = None
+        self.pidfd: int | None = None  # once it runs
         with ExitStack() as undo, ExitStack() as theirs:
             request, self.request = _pipe(theirs, undo)
             self.response, response = _pipe(undo, theirs)
             self.output, output = _pipe(undo, theirs)
-            self._pidfd = process.fork((request, response, output))
-            undo.callback(os.close, self._pidfd)
+            process.start((request, response, output))
             self._ours = undo.pop_all()
 
     def __enter__(self) -> Child:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._ours.close()
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
 
     def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        if self.pidfd is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def reap(self, seconds: float) -> Ending | None:
         if self._ending is None:

@@ -13,11 +13,11 @@ import json
 import subprocess
 import sys
 from argparse import ArgumentParser
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from grader import rubric as rubrics
 from grader.formula import Formula
 from grader.sandbox import layers, zygote
 from grader.values import Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent.parent
 RIGHT = ROOT / "submissions" / "backprop" / "right.py"
@@ -63,12 +66,12 @@ class Timed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._walls, name)
 
-    def run(self, *arguments: Any) -> Any:
+    @contextmanager
+    def session(self, source: bytes) -> Iterator[Any]:
         started = perf_counter()
-        try:
-            return self._walls.run(*arguments)
-        finally:
-            self.seconds.append(perf_counter() - started)
+        with self._walls.session(source) as session:
+            yield session
+        self.seconds.append(perf_counter() - started)
 
 
 def backends() -> dict[str, sandbox.Sandbox]:

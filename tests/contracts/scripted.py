@@ -10,7 +10,7 @@ import os
 import signal
 from threading import Event, Thread
 
-from grader.sandbox.exchange import Ending, converse
+from grader.sandbox.exchange import Ending, Session
 from grader.sandbox.wire import Kind, encode, read_frame
 
 
@@ -110,12 +110,8 @@ class Scripted:
     def warm(self):
         pass
 
-    def run(self, source, requests, limits):
-        actor = Actor(self._script)
-        try:
-            return converse(actor, source, requests, limits)
-        finally:
-            actor.close()
+    def session(self, source):
+        return Session(source, lambda: contextlib.closing(Actor(self._script)))
 
     def close(self):
         pass

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from conftest import asked
 
 from contracts.scripted import Scripted
 from grader import engine, sandbox
@@ -207,7 +208,8 @@ def real():
 )
 def test_what_is_seen_of_a_submission_that(name, scenario, real):
     walls = Scripted(scenario.script) if name == "scripted" else real[name]
-    exchange = walls.run(packing.text("homework.py") + scenario.source.encode(), scenario.requests, scenario.limits)
+    source = packing.text("homework.py") + scenario.source.encode()
+    exchange = asked(walls, source, scenario.requests, scenario.limits)
     assert exchange.fate is scenario.fate
     assert tuple(answer.frame.kind for answer in exchange.answers) == scenario.answers
     assert (exchange.loaded.frame.kind if exchange.loaded else None) is scenario.loaded
@@ -220,7 +222,7 @@ def test_what_is_seen_of_a_submission_that(name, scenario, real):
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_numbers_come_through_unchanged(name, real):
-    exchange = real[name].run(packing.text("a.py") + b"def f(n): return n / 3", [request()], LIMITS)
+    exchange = asked(real[name], packing.text("a.py") + b"def f(n): return n / 3", [request()], LIMITS)
     assert [answer.frame.payload for answer in exchange.answers] == [number(n / 3) for n in range(CALLS)]
 
 
@@ -228,7 +230,7 @@ def test_numbers_come_through_unchanged(name, real):
 def test_a_submission_sees_nothing_of_the_one_before(name, real):
     source = b"import builtins\nseen = getattr(builtins, 'mark', 0)\nbuiltins.mark = 7\ndef f(n): return seen"
     for _ in range(2):
-        exchange = real[name].run(packing.text("a.py") + source, [request(1)], LIMITS)
+        exchange = asked(real[name], packing.text("a.py") + source, [request(1)], LIMITS)
         assert exchange.answers[0].frame.payload == number(0)
 
 
@@ -236,16 +238,80 @@ def test_a_submission_sees_nothing_of_the_one_before(name, real):
 def test_a_warm_child_serves_the_next_run(name):
     walls = sandbox.start(name)
     walls.warm()
-    assert walls.run(packing.text("a.py") + b"def f(n): return n", [request()], LIMITS).fate is Fate.DONE
+    assert asked(walls, packing.text("a.py") + b"def f(n): return n", [request()], LIMITS).fate is Fate.DONE
     walls.warm()
     walls.close()
+
+
+# What is asked later.
+
+COUNTS = b"count = 0\ndef f(n):\n    global count\n    count += 1\n    print(count)\n    return count"
+
+
+def values(exchange):
+    return [answer.frame.payload for answer in exchange.answers]
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_child_that_is_asked_again_remembers(name, real):
+    with real[name].session(packing.text("a.py") + COUNTS) as session:
+        first, second = session.ask([request()], LIMITS), session.ask([request(1), request(1)], LIMITS)
+    assert values(first) == [number(1), number(2), number(3)]
+    assert values(second) == [number(4), number(5)]
+    assert second.fate is Fate.DONE
+    assert second.is_loaded
+    assert second.output == b"1\n2\n3\n4\n5\n"
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_what_is_asked_later_has_arguments_of_its_own(name, real):
+    later = Request(engine.pack([Call(PART, (70,), "", ""), Call(PART, (80,), "", "")]), 2, 10.0)
+    with real[name].session(packing.text("a.py") + b"def f(n): return n") as session:
+        session.ask([request()], LIMITS)
+        assert values(session.ask([later], LIMITS)) == [number(70), number(80)]
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_the_child_after_one_that_was_sent_away_is_a_fresh_one(name, real):
+    with real[name].session(packing.text("a.py") + COUNTS) as session:
+        session.ask([request()], LIMITS)
+        session.end()
+        assert values(session.ask([request(1)], LIMITS)) == [number(1)]
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_the_child_after_one_that_died_is_a_fresh_one(name, real):
+    source = COUNTS.replace(b"return", b"import os; os._exit(3) if n == 2 else None; return")
+    with real[name].session(packing.text("a.py") + source) as session:
+        assert session.ask([request()], LIMITS).fate is Fate.EXIT
+        assert values(session.ask([request(1)], LIMITS)) == [number(1)]
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_what_dies_of_a_later_question_is_seen(name, real):
+    source = (
+        packing.text("a.py") + b"calls = []\ndef f(n):\n    calls.append(n)\n    while calls[1:]: pass\n    return n"
+    )
+    with real[name].session(source) as session:
+        assert session.ask([request(1)], LIMITS).fate is Fate.DONE
+        later = session.ask([request(1)], LIMITS)
+    assert (later.fate, later.answers) == (Fate.TIMEOUT, ())
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_later_question_can_be_read_by_who_it_is_put_to_and_nothing_else_comes_of_it(name, real):
+    """What is asked later goes through a descriptor that the student's code can reach: it gets inputs, and no answer."""
+    source = b"import os\ndef f(n):\n    os.set_blocking(3, False) if n else None\n    return len(os.read(3, 10**6))"
+    with real[name].session(packing.text("a.py") + source) as session:
+        later = session.ask([request(1)], LIMITS._replace(call_seconds=0.2))
+    assert later.fate is not Fate.DONE
 
 
 # What only a script can do.
 
 
 def seen_of(script, requests=None, limits=LIMITS):
-    return Scripted(script).run(b"", requests or [request()], limits)
+    return asked(Scripted(script), b"", requests or [request()], limits)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from pathlib import Path
 from conftest import ROOT
 
 from grader import assignments, grading, rubric
+from grader.sandbox import preload
+from grader.sandbox.channel import PLAIN, WITH_LIBRARY, WITH_SCIPY
 from grader.values import Submission
 
 FOLDER = Path(__file__).parent.parent / "data" / "attacks"
@@ -46,6 +48,9 @@ POINTS = {
     "np_matrix": 10, "nested_lists": 10, "torch_like": 10, "non_utf8": 7,
 }  # fmt: skip
 
+KINDS = (PLAIN, WITH_LIBRARY, WITH_SCIPY)
+NAMES = {PLAIN: b"", WITH_LIBRARY: b"# socket", WITH_SCIPY: b"# scipy"}
+
 
 def graded(walls, name):
     """The report of one attack, with little patience."""
@@ -53,8 +58,10 @@ def graded(walls, name):
     return grading.grade(submission, BACKPROP, IMPATIENT, seed=1, sandbox=walls)
 
 
-def control(walls, source=RIGHT):
-    """The report of a right submission."""
+def control(walls, kind=PLAIN):
+    """The report of a right submission that needs this kind of zygote."""
+    source = RIGHT + NAMES[kind]
+    assert preload.needed(source) == kind
     return grading.grade(Submission("right.py", source), BACKPROP, RUBRIC, seed=1, sandbox=walls)
 
 
@@ -73,10 +80,15 @@ def is_as_expected(report, name):
     return functions_right(report) in known["functions_right"]
 
 
-def zygote_of(walls):
-    """The process number of a sandbox's only zygote."""
+def zygotes_of(walls, before_it_is_sealed=lambda process: None):
+    """The process numbers of a sandbox's zygotes, by kind; it has one of each."""
     (worker,) = walls._all
-    return worker._process._popen.pid
+    for kind in KINDS:
+        if kind not in worker._sealed:
+            worker.begin()
+            before_it_is_sealed(worker._begun._popen.pid)
+            worker.seal(kind)
+    return {kind: process._popen.pid for kind, process in worker._sealed.items()}
 
 
 def grade_source(walls, source, patience=1):

@@ -7,11 +7,11 @@ from contextlib import closing
 import pytest
 
 from grader.sandbox import zygote
-from hostile.attacks import RIGHT, control
+from hostile.attacks import zygotes_of
 
 
 @pytest.fixture(scope="module")
 def walls():
     with closing(zygote.start()) as backend:
-        control(backend, RIGHT + b"# scipy")  # else the first attack that names it gets a zygote that knows it
+        zygotes_of(backend)  # all of them, before any attack
         yield backend

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 
 import numpy as np
 from hypothesis import given, settings
@@ -69,7 +70,11 @@ class Walls:
     def __init__(self, frame):
         self.frame = frame
 
-    def run(self, source, requests, limits):
+    @contextmanager
+    def session(self, source):
+        yield self
+
+    def ask(self, requests, limits):
         loaded = Answer(Frame(Kind.LOADED, packing.text("f")), 0.0, 0)
         return Exchange(loaded, (Answer(self.frame, 0.0, 0),), Fate.DONE, "", 0.0, b"", 0)
 

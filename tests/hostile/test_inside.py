@@ -14,8 +14,9 @@ from threading import Thread
 from conftest import ROOT, lacking
 
 from grader.sandbox import layers, zygote
+from grader.sandbox.channel import PLAIN
 from hostile import remains
-from hostile.attacks import control, grade_source, zygote_of
+from hostile.attacks import control, grade_source, zygotes_of
 from hostile.test_protocol import FINDING, HONEST
 
 
@@ -38,7 +39,7 @@ def test_a_child_is_what_the_walls_say(walls, capsys):
     """Read from /proc while it sleeps: the child itself has no /proc to read."""
     sleeping = Thread(target=grade_source, args=(walls, "import time\ntime.sleep(2)"), kwargs={"patience": 1})
     sleeping.start()
-    launcher = zygote_of(walls)
+    launcher = zygotes_of(walls)[PLAIN]
 
     def child():
         processes = remains.descendants(launcher)
@@ -67,7 +68,7 @@ print([n for n in range(4096) if is_open(n)])
 def attack(): pass
 """
     report = grade_source(walls, f"{FINDING}{HONEST}{counting}")
-    assert report.stdout == "[0, 1, 2, 4]\n"  # the null device, the output twice, the answers; the question is read
+    assert report.stdout == "[0, 1, 2, 3, 4]\n"  # the null device, the output twice, the questions, the answers
 
 
 def held_by(process):
@@ -78,7 +79,7 @@ def test_launcher_and_zygote_hold_what_they_need_and_no_more(walls):
     if layers.PID not in walls.layers:
         lacking("without a pid namespace there is no launcher")
     control(walls)
-    launcher = zygote_of(walls)
+    launcher = zygotes_of(walls)[PLAIN]
     zygote = min(remains.descendants(launcher))
     administrator = 1 << 21
     assert int(status_of(launcher)["CapEff"], 16) == int(status_of(launcher)["CapPrm"], 16) == 0

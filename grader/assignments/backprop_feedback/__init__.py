@@ -8,7 +8,7 @@ examples     small networks to explain them on
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from grader.assignments.backprop import SIGNATURE, layer_of
@@ -31,9 +31,9 @@ __all__ = [
 _CALLABLES = [SIGNATURE.split(", ").index(name) for name in ("sigma", "dsigma")]
 
 
-def wrong_answers(part: str) -> Iterator[tuple[str, Callable[[Call], Any]]]:
-    for slug, formula in formulas.WRONG[part]:
-        yield slug, partial(_applied, formula)
+@cache
+def wrong_answers(part: str) -> tuple[tuple[str, Callable[[Call], Any]], ...]:
+    return tuple((slug, partial(_applied, formula)) for slug, formula in formulas.WRONG[part])
 
 
 def _applied(formula: Callable[[int, Network], Any], call: Call) -> Any:
