@@ -1,7 +1,7 @@
 """`grade batch` beside what a class costs otherwise: processes, no walls at all, another grader.
 
-Everything grades the same files, two at a time. `--peers` is the Python of an environment with numpy and gradescope-utils;
-without it, that line is left out.
+Everything grades the same files, two at a time. `--peers` is the Python of an environment with numpy, gradescope-utils and
+otter-grader; without it, those lines are left out.
 """
 
 from __future__ import annotations
@@ -59,8 +59,10 @@ def main() -> None:
             [[sys.executable, "-c", BARE, calls, *files[n::2]] for n in range(2)], len(files)
         )
         if chosen.peers:
-            peer = [[chosen.peers, HERE / "peer_gradescope.py", file] for file in some]
-            measured["gradescope-utils"] = two_at_a_time(peer)
+            for name, script in (("gradescope-utils", "peer_gradescope.py"), ("otter-grader", "peer_otter.py")):
+                measured[name] = two_at_a_time(
+                    [[chosen.peers, HERE / script, file] for file in some[:: len(some) // 20 or 1]]
+                )
         grade = [sys.executable, "-m", "grader", "batch", source, "--out", folder / "out", "--jobs", "2"]
         measured["grade batch --jobs 2"] = two_at_a_time([grade], len(files))
     ours = measured["grade batch --jobs 2"]

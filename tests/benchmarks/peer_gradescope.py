@@ -42,6 +42,18 @@ def answers(l, A, b, y):
     return jacobian[l], jacobian[l] @ A[l], jacobian[l] @ gradient.T @ y[l - 1][None, :]
 
 
+def agrees(position, function):
+    """Whether one of the three functions is right on all networks."""
+    random = np.random.default_rng(0)
+    for widths in SHAPES:
+        A, b, y = network(widths, random)
+        for l in range(1, len(A)):
+            found = function(l, list(A), list(b), list(y), np.tanh, slope)
+            if not np.allclose(found, answers(l, A, b, y)[position]):
+                return False
+    return True
+
+
 def tests(student):
     from gradescope_utils.autograder_utils.decorators import number, weight
 
@@ -52,12 +64,7 @@ def tests(student):
         @weight(2)
         @number(str(n))
         def test(self):
-            random = np.random.default_rng(0)
-            for widths in SHAPES:
-                A, b, y = network(widths, random)
-                for l in range(1, len(A)):
-                    found = student.get(function)(l, list(A), list(b), list(y), np.tanh, slope)
-                    assert np.allclose(found, answers(l, A, b, y)[position])
+            assert agrees(position, student.get(function))
 
         setattr(Homework, f"test_{function}", test)
 
