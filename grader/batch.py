@@ -123,8 +123,9 @@ def _take_in(plan: Plan, files: Listing, layout: Layout, ledger: Ledger) -> None
     all_count = plan.rubric.attempts.counts == "best"
     for student, attempt, attempts, pieces in ledger.attempts():
         if all_count or attempt == attempts:
-            piece, note = intake.choose(pieces, files, functions)
+            piece, note = pieces[0], None
             try:
+                piece, note = intake.choose(pieces, files, functions)
                 digest = _submission(files, piece).sha256
             except Spoilt as error:
                 piece = piece._replace(file=piece.file._replace(refused=str(error)))
@@ -180,6 +181,8 @@ def _recall_outdated(folder: Folder, ledger: Ledger) -> None:
     for line in folder.outdated():
         if (known := _parsed(line)) and (entry := _entry_of(known, ledger)):
             ledger.remember(entry.n, line, _said(known))
+        else:
+            folder.set_aside(line)
 
 
 def _entry_of(known: Report, ledger: Ledger) -> Entry | None:
@@ -268,6 +271,8 @@ def _jobs_of_the_same(work: _Work) -> Iterator[Job]:
 
 def _submission(files: Listing, piece: Piece) -> Submission:
     """The file a student is graded for, or why it cannot be read. Raises Unreadable where that is not their doing."""
+    if piece.file.fault:
+        raise Unreadable(piece.file.fault)
     if piece.file.refused:
         return Submission(piece.name, b"", refused=piece.file.refused)
     return Submission(piece.name, files.read(piece.file.locator, LARGEST_FILE + 1))

@@ -64,9 +64,10 @@ class Summary(NamedTuple):
 def close(rubric: Rubric, ledger: Ledger, folder: Folder, *, platform: str | None, kept: int) -> Summary:
     """Write everything, and say what it came to."""
     set_aside = _set_aside(ledger, folder)  # before the journal is written without them
-    _keep_outdated(ledger, folder)  # likewise
+    _keep_outdated(ledger, folder, before_closing=True)  # likewise
     cohort = Cohort(rubric)
     changed, changes = _write_changes(folder, _settled(rubric, ledger, folder, cohort))
+    _keep_outdated(ledger, folder)
     criteria = [criterion.id for criterion in rubric.criteria]
     with replacing(folder.path / GRADES) as file:
         file.writelines(line.encode() for line in gradebook.lines(ledger.students(), criteria))
@@ -159,10 +160,11 @@ def _set_aside(ledger: Ledger, folder: Folder) -> int:
     return count
 
 
-def _keep_outdated(ledger: Ledger, folder: Folder) -> None:
+def _keep_outdated(ledger: Ledger, folder: Folder, *, before_closing: bool = False) -> None:
     """Keep what could not be made anew: it counts for nothing, and is what the next run's is compared with."""
     path = folder.path / OUTDATED
-    lines = [folder.read(stale) if isinstance(stale, Place) else stale for stale in ledger.stale()]
+    stale = ledger.stale(before_closing=before_closing)
+    lines = [folder.read(one) if isinstance(one, Place) else one for one in stale]
     if not lines:
         path.unlink(missing_ok=True)
         return

@@ -74,7 +74,9 @@ def explain(task: Task, judged: ByPart) -> dict[str, Explanation]:
     found = {part: diagnosis.diagnose(feedback, judged[part], task.tolerance) for part in written}
     suspected = {part: _failed(judged[part]) for part in written if not found[part].by_value}
     telling = [part for part in wrong if any(entry.outcome.kind != "raised" for entry in judged[part])]
-    again, shown = _run_once_more(task, suspected, telling if task.rubric.feedback.counterexamples else [])
+    forgetful = all(found.get(part, Diagnosis()).mistake not in (None, diagnosis.HARD_CODED) for part in telling)
+    asked = telling if task.rubric.feedback.counterexamples else []
+    again, shown = _run_once_more(task, suspected, asked, afresh=not forgetful)
     found |= dict.fromkeys(again, Diagnosis(diagnosis.STALE_STATE))
     return {part: Explanation(found.get(part, Diagnosis()), shown.get(part)) for part in wrong}
 
@@ -102,13 +104,13 @@ def _failed(entries: Sequence[Judged]) -> list[Judged]:
 
 
 def _run_once_more(
-    task: Task, suspected: Mapping[str, Sequence[Judged]], wrong: Sequence[str]
+    task: Task, suspected: Mapping[str, Sequence[Judged]], wrong: Sequence[str], *, afresh: bool
 ) -> tuple[list[str], dict[str, Judged]]:
     """The parts whose calls are right when they are the first that a process makes, and the smallest wrong examples.
 
     One exchange for all, as a rule: only where the first call turns out right are others worth one each,
-    and only who is right on all small examples is asked for larger ones. The child that was graded is asked, where it
-    does not matter what it remembers. All of it has the time of one submission.
+    and only who is right on all small examples is asked for larger ones. The child that was graded is asked, unless
+    `afresh`: where what it remembers could be what it answers. All of it has the time of one submission.
     """
     until = monotonic() + task.rubric.execution_limits().submission_seconds
     first = [(entry.call, entry.reference) for entries in suspected.values() for entry in entries][:1]
@@ -120,7 +122,7 @@ def _run_once_more(
         ]
         if not first and not examples:
             break
-        results = task.called(until, *zip(*first, *examples, strict=True), afresh=bool(first))
+        results = task.called(until, *zip(*first, *examples, strict=True), afresh=afresh or bool(first))
         if first and _is_right(results[0]):
             again = [part for part, entries in suspected.items() if entries and _are_right_alone(task, entries, until)]
         shown |= _smallest([result for result in results[len(first) :] if result])

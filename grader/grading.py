@@ -184,7 +184,9 @@ def _run(task: Task, asked: _Asked) -> engine.Run:
         return engine.Run({}, Outcome("missing", "it is larger than 1 MB: take the data out of it"), ())
     if not submission.source.strip():
         return engine.Run({}, Outcome("missing", "it is empty"), ())
-    if submission.source.lstrip().startswith(b"{") and b'"nbformat"' in submission.source:
+    if submission.source.lstrip().startswith(b"{") and (
+        b'"nbformat"' in submission.source or b'"cells"' in submission.source
+    ):
         return engine.Run({}, Outcome("missing", "it is a notebook, not Python: export it as a .py file"), ())
     if found := next((what for start, what in OTHER_KINDS if submission.source.startswith(start)), None):
         return engine.Run({}, Outcome("missing", f"it is {found}, not Python: hand in the .py file"), ())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from grader import lms
 from grader.errors import UsageError
-from grader.listing import File, Refused, Unreadable
+from grader.listing import File, Refused, Spoilt, Unreadable
 from grader.lms import Piece, Unplaced
 from grader.values import LARGEST_FILE, Submission
 
@@ -120,7 +120,7 @@ def _plain(files: Iterable[File]) -> Iterator[Piece | Unplaced]:
         student, slash, path = file.path.partition("/")
         if slash:
             yield Piece(re.sub(r"\.zip$", "", student, flags=re.IGNORECASE), file, path)
-        elif file.refused and file.path.lower().endswith(".zip"):
+        elif (file.refused or file.fault) and file.path.lower().endswith(".zip"):
             yield Piece(student[: -len(".zip")], file, student)
         elif found := re.fullmatch(r"(.+)\.(?:py|ipynb)", student, re.IGNORECASE):
             yield Piece(found[1], file, student)
@@ -129,7 +129,10 @@ def _plain(files: Iterable[File]) -> Iterator[Piece | Unplaced]:
 
 
 def choose(pieces: Sequence[Piece], listing: Listing, functions: Sequence[str]) -> HandIn:
-    """The file that has most of the functions; of several a Python file; of several the newest."""
+    """The file that has most of the functions; of several a Python file; of several the newest.
+
+    Raises Unreadable where one of them cannot be read now, for it may be the one.
+    """
     if len(pieces) == 1:
         return HandIn(pieces[0], _not_python(pieces[0]))
     counts = [_count(piece, listing, functions) for piece in pieces]
@@ -165,8 +168,8 @@ def _not_python(piece: Piece) -> str | None:
 def _count(piece: Piece, listing: Listing, functions: Sequence[str]) -> int:
     """How many of the functions the lines of a file seem to define."""
     try:
-        source = b"" if piece.file.refused else listing.read(piece.file.locator, LARGEST_FILE)
-    except Unreadable:
+        source = b"" if piece.file.refused or piece.file.fault else listing.read(piece.file.locator, LARGEST_FILE)
+    except Spoilt:
         return -1
     names = b"|".join(re.escape(name.encode()) for name in functions)
     return len({found[1] for found in re.finditer(rb"^(?:async )?def[ \t]+(" + names + rb")\b", source, re.MULTILINE)})

@@ -123,6 +123,10 @@ class Ledger:
         )
 
     def _find_by(self, kind: str, columns: str) -> None:
+        """Claim the rows that one text, and no other student's, fits; whatever else fits is in doubt.
+
+        Rows that are found already are counted too: of two who have one name, the one that is left over may be anybody.
+        """
         self._db.execute("DELETE FROM pair")
         unknown = self._db.execute(
             f"SELECT DISTINCT student {columns} FROM piece WHERE student NOT IN (SELECT student FROM claim) "  # noqa: S608 the text is ours
@@ -130,15 +134,13 @@ class Ledger:
         )
         for student, *others in unknown:
             for text in filter(None, (student, *others)):
-                self._db.execute(
-                    "INSERT OR IGNORE INTO pair SELECT ?, key FROM alias WHERE kind = ? AND text = ? "
-                    "AND key NOT IN (SELECT key FROM claim)",
-                    (student, kind, folded(text)),
-                )
+                query = "INSERT OR IGNORE INTO pair SELECT ?, key FROM alias WHERE kind = ? AND text = ?"
+                self._db.execute(query, (student, kind, folded(text)))
         self._db.execute(
             "INSERT INTO claim SELECT key, student FROM pair "
             "WHERE student IN (SELECT student FROM pair GROUP BY student HAVING COUNT(*) = 1) "
-            "AND key IN (SELECT key FROM pair GROUP BY key HAVING COUNT(*) = 1)"
+            "AND key IN (SELECT key FROM pair GROUP BY key HAVING COUNT(*) = 1) "
+            "AND key NOT IN (SELECT key FROM claim) AND key NOT IN (SELECT key FROM doubt)"
         )
         self._db.execute(
             "INSERT INTO doubt SELECT student, key FROM pair WHERE student NOT IN (SELECT student FROM claim)"
@@ -153,9 +155,9 @@ class Ledger:
     def attempts(self) -> Iterator[tuple[str, int, int, list[Piece]]]:
         """Student, number of the attempt, number of all, and the files of that one; in order."""
         rows = self._db.execute(
-            "SELECT student, DENSE_RANK() OVER (PARTITION BY student ORDER BY attempt), attempts, packed, locator "
-            "FROM piece JOIN (SELECT student, COUNT(DISTINCT attempt) AS attempts FROM piece GROUP BY student) "
-            "USING (student) ORDER BY student, attempt, packed"
+            "SELECT student, number, MAX(number) OVER (PARTITION BY student) AS attempts, packed, locator FROM "
+            "(SELECT *, DENSE_RANK() OVER (PARTITION BY student ORDER BY attempt) AS number FROM piece) "
+            "ORDER BY student, number, packed"
         )
         for (student, number, attempts), group in groupby(rows, key=itemgetter(0, 1, 2)):
             yield student, number, attempts, [_unpacked(packed, locator) for *_, packed, locator in group]
@@ -207,8 +209,8 @@ class Ledger:
         )  # fmt: skip
 
     def remember(self, n: int, line: bytes, before: dict[str, Any]) -> None:
-        """What the run before last left, for the last could not make it anew."""
-        query = "UPDATE entry SET outdated = ?, before = COALESCE(before, ?) WHERE n = ?"
+        """What an earlier run left and a later one could not make anew; it is older than what else is known."""
+        query = "UPDATE entry SET outdated = ?, before = ? WHERE n = ?"
         self._db.execute(query, (line, json.dumps(before), n))
 
     def leave_over(self, place: Place) -> None:
@@ -265,12 +267,15 @@ class Ledger:
         for n, at, length, before in rows:
             yield next(self._entries("WHERE n = ?", n)), Place(at, length), before and json.loads(before)
 
-    def stale(self) -> Iterator[Place | bytes]:
-        """The reports that are true no more and could not be made anew, for a fault of ours: where, or themselves."""
+    def stale(self, *, before_closing: bool = False) -> Iterator[Place | bytes]:
+        """The reports that are true no more and could not be made anew, for a fault of ours: where, or themselves.
+
+        Before closing, those that could be made anew by this run as well: what has changed is not written down yet.
+        """
         rows = self._db.execute(
-            "SELECT old_at, old_length, outdated FROM entry WHERE fault NOT NULL AND at IS NULL "
-            "AND COALESCE(old_at, outdated) NOT NULL ORDER BY n"
-        )
+            "SELECT old_at, old_length, outdated FROM entry WHERE (fault NOT NULL AND at IS NULL "
+            "AND COALESCE(old_at, outdated) NOT NULL) OR (? AND outdated NOT NULL) ORDER BY n", (before_closing,),
+        )  # fmt: skip
         return (outdated if at is None else Place(at, length) for at, length, outdated in rows)
 
     def grade(self, n: int, grade: dict[str, Any], sketch: str | None) -> None:
@@ -306,15 +311,15 @@ class Ledger:
 
 
 def _packed(piece: Piece) -> str:
-    path, size, modified, _, refused = piece.file
+    path, size, modified, _, refused, fault = piece.file
     submitted = piece.submitted and piece.submitted.isoformat()
-    return json.dumps([*piece._replace(file=None, submitted=submitted), path, size, modified, refused])  # type: ignore[arg-type]  # as JSON has it
+    return json.dumps([*piece._replace(file=None, submitted=submitted), path, size, modified, refused, fault])  # type: ignore[arg-type]  # as JSON has it
 
 
 def _unpacked(packed: str, locator: bytes) -> Piece:
-    *fields, path, size, modified, refused = json.loads(packed)
+    *fields, path, size, modified, refused, fault = json.loads(packed)
     piece = Piece(*fields)
     submitted = piece.submitted and datetime.fromisoformat(str(piece.submitted))
     return piece._replace(
-        file=File(path, size, modified, locator, refused), submitted=submitted, group=tuple(piece.group)
+        file=File(path, size, modified, locator, refused, fault), submitted=submitted, group=tuple(piece.group)
     )

@@ -45,7 +45,7 @@ class File(NamedTuple):
     """A regular file: its path with forward slashes, in NFC; its size; when it was changed, in seconds of POSIX.
 
     `locator` is how its listing finds it again, whatever its name is made of. `refused` says why it is not read, where
-    that is for what whoever handed it in has made of it.
+    that is for what whoever handed it in has made of it; `fault` why it could not be read just now.
     """
 
     path: str
@@ -53,6 +53,7 @@ class File(NamedTuple):
     modified: float | None
     locator: bytes
     refused: str = ""
+    fault: str = ""
 
 
 class Refused(NamedTuple):
@@ -294,6 +295,10 @@ def _inside(file: File, listing: Listing) -> Iterator[File | Refused]:
         return
     try:
         data = listing.read(file.locator, LARGEST_INNER)
+    except Unreadable as error:
+        yield file._replace(fault=str(error))
+        return
+    try:
         if data.count(_ENTRY) > MOST_INNER_ENTRIES:  # before it is looked into: a list of so many is large
             raise Unreadable(f"it has more than {MOST_INNER_ENTRIES} entries")
         with zipfile.ZipFile(io.BytesIO(data)) as inner:
@@ -318,14 +323,13 @@ class _Inner:
         self._locator: bytes | None = None
 
     def read(self, locator: bytes, data: Callable[[], bytes], n: int, most: int) -> bytes:
-        try:
-            if locator != self._locator:
+        if locator != self._locator:
+            try:
                 self._locator, self._zip = None, zipfile.ZipFile(io.BytesIO(data()))
-                self._locator = locator
+            except zipfile.BadZipFile as error:  # it could be opened when it was listed
+                raise Unreadable(f"it is in a zip that has changed since it was listed ({error})") from None
+            self._locator = locator
+        try:
             return _member(self._zip, n, most)
-        except zipfile.BadZipFile as error:
-            raise Spoilt(f"it is in a zip that cannot be read ({error})") from None
         except Unreadable as error:
-            if self._locator != locator:  # the zip itself is not to be had
-                raise
             raise Spoilt(f"it is in a zip that cannot be read ({error})") from None

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, SOLUTIONS
 
-from grader import batch, grading, journal, listing, pool, worker
+from grader import batch, closing, grading, journal, listing, pool, worker
 from grader.errors import UsageError
+from grader.ledger import Ledger
+from grader.lms import Piece
 from grader.report import Report
+from grader.roster import Student
 from grader.values import Submission
 
 RIGHT = (ROOT / "submissions" / "backprop" / "right.py").read_text()
@@ -393,6 +396,26 @@ def test_two_who_fit_one_of_the_roster_are_neither(course):
     assert course.rows()["1"]["status"] == "missing"
 
 
+def test_of_two_who_have_one_name_the_one_that_is_left_is_nobody_s(course):
+    """One of them is found by id; the other file may be the same student's as well."""
+    course.hand_in(**{"101": WRONG, "Ann Lee": RIGHT})
+    summary = course.grade(roster=course.roster("id,name\n101,Ann Lee\n102,Ann Lee\n"))
+    assert summary.doubts == (("Ann Lee", ("101", "102")),)
+    assert course.rows()["102"]["status"] == "missing"
+
+
+def test_a_row_in_doubt_is_not_found_by_a_weaker_text(course):
+    with Ledger() as ledger:
+        ledger.expect([Student("1", "1", "ann@x", "Ann")])
+        file = listing.File("a.py", 1, None, b"")
+        ledger.add(Piece("u1", file, "a.py", email="ann@x"))
+        ledger.add(Piece("u2", file, "a.py", email="ann@x"))
+        ledger.add(Piece("u3", file, "a.py", email="zed@x", person="Ann"))
+        ledger.recognise()
+        assert list(ledger.doubts()) == [("u1", ("1",)), ("u2", ("1",)), ("u3", ("1",))]
+        assert {student for student, *_ in ledger.attempts()} == {"u1", "u2", "u3"}
+
+
 def test_an_id_finds_its_row_before_another_s_name_does(course):
     """One student is called as another's id is."""
     course.hand_in(BOB=RIGHT, Eve=WRONG)
@@ -573,6 +596,68 @@ def test_a_file_that_cannot_be_read_now_is_our_fault_and_what_was_known_of_it_is
     assert course.grade().failed == 0
     assert course.rows()["ada"]["points"] == "10"
     assert not (course.out / journal.OUTDATED).exists()
+
+
+def unreadable_now(name, whole=listing._Folder._own):
+    def own(self, asked, most):
+        if asked == name.encode():
+            raise listing.Unreadable("input/output error")
+        return whole(self, asked, most)
+
+    return own
+
+
+def test_a_zip_that_cannot_be_read_now_is_a_fault(course, monkeypatch):
+    with zipfile.ZipFile(course.source / "ada.zip", "w") as target:
+        target.writestr("hw.py", RIGHT)
+    course.hand_in(bob=RIGHT)
+    with monkeypatch.context() as patch:
+        patch.setattr(listing._Folder, "_own", unreadable_now("ada.zip"))
+        assert course.grade().failed == 1
+    assert course.rows()["ada"]["status"] == "fault"
+    course.grade()
+    assert course.rows()["ada"]["points"] == "10"
+
+
+def test_one_of_several_files_that_cannot_be_read_now_is_a_fault(course, monkeypatch):
+    """It may be the one with the functions."""
+    (course.source / "ada").mkdir()
+    (course.source / "ada" / "hw.py").write_text(RIGHT)
+    (course.source / "ada" / "notes.py").write_text("x = 1\n")
+    course.hand_in(bob=RIGHT)
+    with monkeypatch.context() as patch:
+        patch.setattr(listing._Folder, "_own", unreadable_now("ada/hw.py"))
+        assert course.grade().failed == 1
+    assert course.rows()["ada"]["status"] == "fault"
+    course.grade()
+    assert course.rows()["ada"]["points"] == "10"
+
+
+def test_what_could_not_be_made_anew_of_somebody_who_is_gone_is_set_aside(course, monkeypatch):
+    course.hand_in(ada=RIGHT, bob=RIGHT)
+    course.grade()
+    with monkeypatch.context() as patch:
+        patch.setattr(listing._Folder, "_own", unreadable_now("ada.py"))
+        course.grade()
+    (course.source / "ada.py").unlink()
+    course.grade()
+    [kept] = (course.out / journal.SET_ASIDE).read_text().splitlines()
+    assert Report.model_validate_json(kept).student == "ada"
+
+
+def test_what_has_changed_since_a_fault_is_told_though_the_run_that_saw_it_was_killed(course, monkeypatch):
+    course.hand_in(ada=RIGHT, bob=RIGHT)
+    course.grade()
+    with monkeypatch.context() as patch:
+        patch.setattr(listing._Folder, "_own", unreadable_now("ada.py"))
+        course.grade()
+    course.hand_in(ada=WRONG)
+    with monkeypatch.context() as patch:
+        patch.setattr(closing, "_write_changes", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            course.grade()
+    [change] = course.grade().changes
+    assert (change.student, change.before, change.after) == ("ada", 10, 6.85)
 
 
 def test_a_file_of_a_zip_that_was_handed_in_broken_is_unreadable_and_not_missing(course):

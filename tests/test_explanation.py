@@ -271,3 +271,14 @@ def test_the_numbers_one_was_shown_gain_nothing(grade, seed):
     again = grade(source, seed=seed)
     assert again.points <= report.points
     assert not any(one.verdict == "right" for one in again.criteria if one.id in ("a3", "a4", "b2"))
+
+
+def test_an_answer_kept_from_a_graded_call_is_shown_to_nobody(grade):
+    """A function that gives its first answer for ever: the example is what it gives when it is run for itself."""
+    keeping = WRONG.replace("def dyL_dA", "def fresh_dA") + (
+        "\nkept = []\ndef dyL_dA(*given):\n    kept.append(fresh_dA(*given)) if not kept else None\n    return kept[0]\n"
+    )
+    shown = [one.counterexample for one in grade(keeping).criteria if one.function == "dyL_dA" and one.counterexample]
+    assert shown
+    for example in shown:
+        assert all(float(entry).is_integer() for row in example.yours for entry in row)

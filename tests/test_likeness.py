@@ -67,6 +67,12 @@ def test_a_function_without_a_name_of_its_own_is_found_by_the_one_it_was_given()
     assert sketched(one.format(1)) not in (sketched(one.format(2)), sketched("pass"))
 
 
+@pytest.mark.parametrize("kept", ["o.a = l", "import a"])
+def test_what_is_set_and_imported_counts_by_its_name(kept):
+    one = f"def dy_db(l, A, b, y, s, d):\n    o = y\n    o.q = 1\n    {kept}\n    return A[l]\n"
+    assert sketched(one) != sketched(one.replace(kept, kept.replace(".a", ".z").replace(" a", " z")))
+
+
 def test_a_file_with_more_names_and_constants_than_fit_a_byte_has_one():
     many = "\n".join(f"name_{n} = {n} + 0.5\ndef used_{n}(): return {n} + 0.25" for n in range(600))
     body = " + ".join(f"used_{n}() + {n}.125" for n in range(600))

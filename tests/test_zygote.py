@@ -23,7 +23,7 @@ from hostile import remains
 from grader import engine, sandbox
 from grader.errors import GraderFault
 from grader.sandbox import layers, packing, preload, zygote
-from grader.sandbox.channel import PLAIN, WITH_LIBRARY, WITH_SCIPY
+from grader.sandbox.channel import PLAIN, RICHER, WITH_LIBRARY, WITH_SCIPY
 from grader.sandbox.exchange import Fate, Request
 from grader.values import Call, Limits, Part
 
@@ -196,15 +196,55 @@ def test_right_answers_are_right_whatever_the_zygote_has_imported(walls):
     assert preload.needed(right + b"# scipy") == WITH_SCIPY
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "p = 'sub' + 'process'\ndef f(x): return len([__import__(p)])",
-        "from importlib import import_module as m\ndef f(x): return len([m('soc' 'ket')])",
-    ],
-)
-def test_who_names_no_module_but_imports_one_gets_it(source, walls):
+UNNAMED = (
+    "p = 'sub' + 'process'\ndef f(x): return len([__import__(p)])",
+    "from importlib import import_module as m\ndef f(x): return len([m('soc' 'ket')])",
+    "from numpy import *\ndef f(x): return ones(1)[0]",
+    "import numpy as np\ndef f(x): return np.core.umath.add(0, 1)",
+    "import numpy as np\ndef f(x): return len({n: hasattr(np, n) for n in np.__all__}) > 100",
+    "import inspect, numpy as np\ndef f(x): return len(inspect.getmembers(np)) > 100",
+    "def f(x): return len(bytes('a', 'cp1252'))",
+    "import os\ndef f(x):\n    try: os.popen('ls')\n    except PermissionError: return 1",
+    "try: import quite_unknown\nexcept ImportError: pass\ndef f(x): return 1",
+    "s = __import__('sci' + 'py.linalg')\ndef f(x): return s.linalg.norm([x + 1])",
+    "def f(x):\n    try: import quite_unknown\n    except ImportError: return 1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("source", UNNAMED)
+def test_who_imports_without_naming_it_gets_it_all_the_same(source, walls):
+    """The guess by words is wrong here: it is begun anew, in a zygote that has more."""
     assert answer_of(walls, source) == 1
+
+
+def test_everything_of_numpy_s_is_there(walls):
+    every = "import numpy as np\ndef f(x):\n    for name in np.__all__: getattr(np, name)\n    return 1"
+    assert preload.needed(every.encode()) == PLAIN
+    assert answer_of(walls, every) == 1
+
+
+BOILERPLATE = (
+    "import os\nHERE = os.path.dirname(os.path.abspath(__file__))",
+    "import os\nos.getcwd()",
+    "from pathlib import Path\nHERE = Path(__file__).resolve().parent",
+    "import sys\nsys.stdout.reconfigure(encoding='utf-8')\nprint('é')",
+    "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')",
+    "# vim: set fileencoding=cp1252 :",
+    "# -*- coding: gb2312 -*-",
+    "# -*- coding: iso-8859-7 -*-",
+)
+
+
+@pytest.mark.parametrize("line", BOILERPLATE)
+def test_what_stands_in_many_files_and_does_no_harm_costs_nothing(line, walls):
+    assert answer_of(walls, f"{line}\ndef f(x): return 1") == 1
+
+
+@pytest.mark.parametrize("status", sorted(RICHER))
+def test_who_ends_as_if_something_lacked_has_ended(status, walls):
+    source = packing.text("a.py") + f"import os\ndef f(x): os._exit({status})".encode()
+    exchange = asked(walls, source, [REQUEST], Limits())
+    assert (exchange.fate, exchange.status) == (Fate.EXIT, status)
 
 
 def test_the_grader_is_not_there(walls):

@@ -1,7 +1,8 @@
-"""Learning platforms: one module each, which reads what its platform lets an instructor download.
+"""Learning platforms: one module each, which reads what an instructor may download, and knows what the platform takes.
 
-A platform is a module with the attributes of `Platform`. It knows how its platform names files, and nothing
-of its siblings, of grading or of how files are read; a new one is one file.
+A platform whose downloads of submissions are read is a module with the attributes of `Platform`; one whose gradebook
+is filled has those of `Gradebook`; most have both. It knows its platform's formats and rules, and nothing of its
+siblings, of grading or of how files are read and written; a new one is one file.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import pkgutil
 import re
 from datetime import datetime
+from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from types import ModuleType
 
     from grader.listing import File
 
@@ -57,6 +60,83 @@ class Platform(Protocol):
         """Whose each file is. `side` has what is in the files that SIDE matches, by path; `files` has the others."""
 
 
+class Person(NamedTuple):
+    """Whom a row of a gradebook is of. `key` is the platform's own number for them, the same as in its downloads.
+
+    `ids` are other numbers that a roster may have, `logins` names and addresses they sign in with.
+    """
+
+    key: str
+    name: str
+    ids: tuple[str, ...] = ()
+    logins: tuple[str, ...] = ()
+
+
+class Column(NamedTuple):
+    """A column of grades that can be filled: its place, its title, and the points it is of, where that is told."""
+
+    place: int
+    title: str
+    maximum: Decimal | None = None
+
+
+class Row(NamedTuple):
+    """One student's row: the person, what stands in the column, the points it is of, and why it is closed, if it is."""
+
+    person: Person
+    standing: Standing
+    maximum: Decimal | None = None
+    locked: str = ""
+
+
+class Standing(NamedTuple):
+    """What a gradebook says of one grade: blank, points, excused, unassigned (nothing is asked of them), or other."""
+
+    state: str
+    points: Decimal | None = None
+
+
+BLANK, EXCUSED, UNASSIGNED, OTHER = map(Standing, ("blank", "excused", "unassigned", "other"))
+HEAD = 4  # records at the top that may say something of the columns
+
+
+class Gradebook(Protocol):
+    """What a module of this package offers whose platform takes a gradebook back that was downloaded and filled."""
+
+    TITLE: str
+
+    def columns(self, head: Sequence[Sequence[str]]) -> list[Column]:
+        """The columns that can be filled. `head` has the cells of the file's first records."""
+
+    def row(self, header: Sequence[str], cells: Sequence[str], column: Column) -> Row | None:
+        """What a record is: a student's row, or None. It may be shorter or longer than the header."""
+
+
+def standing(text: str) -> Standing:
+    """Blank, a number with `.` or `,` before its decimals, or something else."""
+    text = text.strip()
+    if not text:
+        return BLANK
+    plain = re.fullmatch(r"(-?\d+)(?:[.,](\d+))?", text)
+    return Standing("points", Decimal(f"{plain[1]}.{plain[2] or 0}")) if plain else OTHER
+
+
+def number(text: str) -> Decimal | None:
+    """A number as `standing` reads it; None for anything else."""
+    return standing(text).points
+
+
+def cell(cells: Sequence[str], place: int | None) -> str:
+    """A cell's text without blanks around; nothing where there is none."""
+    return cells[place].strip() if place is not None and place < len(cells) else ""
+
+
+def place_of(header: Sequence[str], *names: str) -> int | None:
+    """Where a column of one of these names is; case makes no difference."""
+    wanted = [name.casefold() for name in names]
+    return next((n for n, title in enumerate(header) if title.strip().casefold() in wanted), None)
+
+
 def most(known: Iterable[object], paths: Sequence[str]) -> bool:
     """Whether more than half of the paths have something known of them."""
     return sum(map(bool, known)) > len(paths) / 2
@@ -79,6 +159,15 @@ def zoned_time(text: str) -> datetime | None:
 
 
 def platforms() -> dict[str, Platform]:
-    """All there are, by name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {name: cast("Platform", import_module(f"{__name__}.{name}")) for name in names}
+    """All whose downloads of submissions are read, by name."""
+    return {name: cast("Platform", module) for name, module in _modules() if hasattr(module, "recognises")}
+
+
+def gradebooks() -> dict[str, Gradebook]:
+    """All whose gradebooks are filled, by name."""
+    return {name: cast("Gradebook", module) for name, module in _modules() if hasattr(module, "columns")}
+
+
+def _modules() -> Iterator[tuple[str, ModuleType]]:
+    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+        yield name, import_module(f"{__name__}.{name}")

@@ -3,6 +3,9 @@
     <assignment>_<username>_attempt_<YYYY-MM-DD-hh-mm-ss>[_<file>]
 
 and a manifest for each attempt, the same name with .txt, which says "Name: X (username)". The time has no zone.
+
+Its gradebook is text between tabs in UTF-16 that is called .xls, or a CSV: a column "Title [Total Pts: 10 Score] |id"
+for each item, found again by the id, and students by Username.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced, local_time, most
+from grader.lms import BLANK, Column, Person, Piece, Row, Unplaced, cell, local_time, most, number, place_of, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,3 +55,26 @@ def _whose(manifest: bytes, whose: str, assignment: str) -> tuple[str | None, st
     if told and whose.endswith(f"_{told['username']}"):
         return told["person"] or None, told["username"]
     return None, whose.removeprefix(assignment) if whose != assignment else whose
+
+
+# The gradebook.
+
+_ITEM = re.compile(r"(?P<title>.*) \[Total Pts: (?P<maximum>[\d.,]+)[^\]]*\] *\|\d+")
+_UNGRADED = ("Needs Grading", "In Progress", "Needs Reconciliation")  # what stands where points may go
+
+
+def columns(head: Sequence[Sequence[str]]) -> list[Column]:
+    found = [(n, title, _ITEM.fullmatch(title.strip())) for n, title in enumerate(head[0])]
+    return [Column(n, title, number(item["maximum"])) for n, title, item in found if item]
+
+
+def row(header: Sequence[str], cells: Sequence[str], column: Column) -> Row | None:
+    username = cell(cells, place_of(header, "Username"))
+    if not username or username.endswith("_previewuser"):
+        return None
+    names = (cell(cells, place_of(header, "First Name")), cell(cells, place_of(header, "Last Name")))
+    person = Person(
+        username, " ".join(filter(None, names)), (cell(cells, place_of(header, "Student ID")),), (username,)
+    )
+    text = cell(cells, column.place)
+    return Row(person, BLANK if text in _UNGRADED else standing(text), column.maximum)

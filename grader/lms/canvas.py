@@ -4,6 +4,10 @@
 
 with the latest attempt of everybody (canvas-lms, lib/content_zipper.rb). The second number is the attachment's; a
 "-1" before the suffix is part of the file's name.
+
+Its gradebook (gradebook_exporter.rb, gradebook_importer.rb) has a column "Title (id)" for each assignment, and above
+the students a line "    Points Possible" and perhaps one more. The importer takes a blank for no grade, EX for excused,
+N/A for a student who is not asked for it, and compares two decimals. Columns that say "(read only)" are its own.
 """
 
 from __future__ import annotations
@@ -11,7 +15,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced, most
+from grader.lms import (
+    BLANK,
+    EXCUSED,
+    UNASSIGNED,
+    Column,
+    Person,
+    Piece,
+    Row,
+    Standing,
+    Unplaced,
+    cell,
+    most,
+    number,
+    place_of,
+    standing,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,3 +73,41 @@ def _match(path: str) -> re.Match[str] | None:
         return None
     whole = name + (slash and ".zip/") + below
     return next(filter(None, (form.fullmatch(whole) for form in (_ANONYMOUS, _NAMED, _TYPED))), None)
+
+
+# The gradebook.
+
+_ASSIGNMENT = re.compile(r".*\s\(\d+\)")
+_POSSIBLE = "Points Possible"
+_TEST_STUDENT = "Student, Test"  # exported last, and nobody
+_WORDS = {"": BLANK, "-": BLANK, "EX": EXCUSED, "N/A": UNASSIGNED}
+
+
+def columns(head: Sequence[Sequence[str]]) -> list[Column]:
+    header, possible = head[0], next((cells for cells in head if cell(cells, 0) == _POSSIBLE), [])
+    return [
+        Column(n, title, number(cell(possible, n)))
+        for n, title in enumerate(header)
+        if _ASSIGNMENT.fullmatch(title) and "read only" not in " ".join(cell(possible, n).split())
+    ]
+
+
+def row(header: Sequence[str], cells: Sequence[str], column: Column) -> Row | None:
+    key, name = cell(cells, place_of(header, "ID")), _name(header, cells)
+    if not key or name in (_POSSIBLE, _TEST_STUDENT):
+        return None
+    ids = (cell(cells, place_of(header, "SIS User ID")), cell(cells, place_of(header, "Integration ID")))
+    person = Person(key, name, ids, (cell(cells, place_of(header, "SIS Login ID")),))
+    return Row(person, _standing(cell(cells, column.place)), column.maximum)
+
+
+def _standing(text: str) -> Standing:
+    return _WORDS.get(text.upper()) or standing(text)
+
+
+def _name(header: Sequence[str], cells: Sequence[str]) -> str:
+    """As it stands; a name that begins with = is exported as a formula that gives it."""
+    if (last := place_of(header, "LastName")) is not None:
+        return ", ".join(filter(None, (cell(cells, last), cell(cells, place_of(header, "FirstName")))))
+    name = cell(cells, place_of(header, "Student"))
+    return name[2:-1].replace('""', '"') if name.startswith('="') and name.endswith('"') else name

@@ -4,6 +4,10 @@
 
 (mod/assign/classes/downloader.php). The participant id is the number of the worksheet's "Participant N"; a team's
 folder has the group's name and number.
+
+Its offline grading worksheet (mod/assign/feedback/offline) has "Participant N" for each, N as in the download, a
+column Grade, the maximum in each line, and whether the grade can be changed; what is blank is left as it is. The
+headline is in the user's language.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced, most
+from grader.lms import BLANK, Column, Person, Piece, Row, Unplaced, cell, most, number, place_of, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,3 +43,30 @@ def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece |
             yield Piece(key, file, name, person=None if person == "Participant" else person or None)
         else:
             yield Unplaced(file.path, "its path is not of the form name_id_assignsubmission_plugin")
+
+
+# The worksheet.
+
+
+def columns(head: Sequence[Sequence[str]]) -> list[Column]:
+    header = head[0]
+    place = place_of(header, "Grade")
+    if place is None or place_of(header, "Identifier") is None or place_of(header, "Maximum grade") is None:
+        return []  # of another language, or graded by a scale
+    return [Column(place, header[place])]
+
+
+def row(header: Sequence[str], cells: Sequence[str], column: Column) -> Row | None:
+    if not (participant := re.fullmatch(r".*?(\d+)", cell(cells, place_of(header, "Identifier")))):
+        return None
+    text = cell(cells, column.place)
+    person = Person(
+        participant[1],
+        cell(cells, place_of(header, "Full name")),
+        (cell(cells, place_of(header, "ID number")),),
+        (cell(cells, place_of(header, "Email address")), cell(cells, place_of(header, "Username"))),
+    )
+    closed = cell(cells, place_of(header, "Grade can be changed")).casefold() == "no"
+    locked = "Moodle says that this grade cannot be changed" if closed else ""
+    stands = BLANK if text == "-" else standing(text)
+    return Row(person, stands, number(cell(cells, place_of(header, "Maximum grade"))), locked)

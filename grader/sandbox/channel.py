@@ -12,6 +12,9 @@ from __future__ import annotations
 import struct
 
 PLAIN, WITH_LIBRARY, WITH_SCIPY = b"numpy", b"library", b"scipy"
+KINDS = (PLAIN, WITH_LIBRARY, WITH_SCIPY)  # each has all that those before it have
 START, STARTED = b"start", b"started"
 ENDING = struct.Struct("<id")  # exit status, negative for a signal; seconds of CPU
 LONGEST_MESSAGE = 4096
+LACKS_LIBRARY, LACKS_SCIPY = 75, 76  # exit statuses of a child that imports what only another kind of zygote has
+RICHER = {LACKS_LIBRARY: WITH_LIBRARY, LACKS_SCIPY: WITH_SCIPY}

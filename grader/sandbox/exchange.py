@@ -68,7 +68,8 @@ class Exchange(NamedTuple):
 
     When the fate is not DONE, the call after the last answer is the one that died, and `detail`
     says in words what became of it, `seconds` how long it had been running. `output` is the start of
-    what the child has printed, `printed` the number of bytes of all of it.
+    what it has printed since it was asked, `printed` the number of bytes of all of it. `status` is the exit status
+    of a child that has ended itself.
     """
 
     loaded: Answer | None
@@ -78,6 +79,7 @@ class Exchange(NamedTuple):
     seconds: float
     output: bytes
     printed: int
+    status: int | None = None
 
     @property
     def is_loaded(self) -> bool:
@@ -151,19 +153,20 @@ class Session:
 class _Stop(Exception):
     """The conversation is over: its fate and a word about it."""
 
-    def __init__(self, fate: Fate, detail: str = "") -> None:
-        self.fate, self.detail = fate, detail
+    def __init__(self, fate: Fate, detail: str = "", status: int | None = None) -> None:
+        self.fate, self.detail, self.status = fate, detail, status
 
 
 class _Conversation:
     def __init__(self, child: Child, source: bytes, limits: Limits) -> None:
-        self._child = child
+        self._child, self._begun_with = child, limits
         self._nonce = int.from_bytes(os.urandom(8), "little")
         bounds = LIMITS.pack(limits.memory_bytes, limits.submission_seconds)
         self._opening: tuple[tuple[Kind, bytes], ...] = ((Kind.LIMITS, bounds), (Kind.SOURCE, source))
         self._sent = 0
         self._reader = FrameReader(self._nonce)
-        self._output, self._printed, self._told = bytearray(), 0, 0
+        self._output, self._printed, self._told = bytearray(), 0, 0  # since the child began
+        self._kept_before, self._printed_before = 0, 0  # it was asked last
         self._ready = False
         self._loaded: Answer | None = None
         for descriptor in (child.request, child.response, child.output):
@@ -171,6 +174,7 @@ class _Conversation:
 
     def ask(self, requests: Sequence[Request], limits: Limits) -> Exchange:
         self._limits = limits
+        self._kept_before, self._printed_before = len(self._output), self._printed
         self._turns = deque((r.answers, r.seconds) for r in requests if r.answers)
         self._left, self._turn_deadline = 0, 0.0
         self._answers: list[Answer] = []
@@ -179,6 +183,7 @@ class _Conversation:
         self._deadline = self._since + START_SECONDS
         try:
             if self._loaded:
+                self._loaded = self._loaded._replace(seconds=0.0, printed=0)  # that was another question's
                 self._next_turn(self._since)
             with selectors.DefaultSelector() as self._selector:
                 self._register()
@@ -205,8 +210,9 @@ class _Conversation:
     def _exchange(self, stop: _Stop) -> Exchange:
         seconds = monotonic() - self._since
         self._drain()
-        answers, output = tuple(self._answers), bytes(self._output)
-        return Exchange(self._loaded, answers, stop.fate, stop.detail, seconds, output, self._printed)
+        output, printed = bytes(self._output[self._kept_before :]), self._printed - self._printed_before
+        answers = tuple(self._answers)
+        return Exchange(self._loaded, answers, stop.fate, stop.detail, seconds, output, printed, stop.status)
 
     def _register(self) -> None:
         self._selector.register(self._child.request, selectors.EVENT_WRITE, self._send)
@@ -255,7 +261,7 @@ class _Conversation:
     def _take(self, frame: Frame) -> None:
         now = monotonic()
         self._told = min(max(self._told, frame.printed), self._printed)
-        answer, self._since = Answer(frame, now - self._since, self._told), now
+        answer, self._since = Answer(frame, now - self._since, self._told - self._printed_before), now
         if self._unsent:
             raise ProtocolViolation("sent before the question")
         if not self._ready:
@@ -303,7 +309,7 @@ class _Conversation:
             )
         if ending is None:
             raise _Stop(Fate.PROTOCOL, "it closed the pipe its answers go through")
-        raise _Stop(_fate(ending, self._limits), _in_words(ending))
+        raise _Stop(_fate(ending, self._begun_with), _in_words(ending), ending.status)
 
 
 def _expect(condition: bool) -> None:

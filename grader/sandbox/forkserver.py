@@ -58,6 +58,7 @@ def main() -> NoReturn:
     preload.besides(asked)
     harness.rehearse(20)  # as often as the interpreter wants to see a function before it specialises it
     harness.forget_the_grader()
+    preload.watch(asked)
     try:
         zygote = _seal(wanted)
     except (_Refusal, OSError) as refusal:

@@ -241,6 +241,9 @@ class _Counted(io.FileIO):
 
     bytes_written = 0
 
+    def seekable(self) -> bool:
+        return False  # it was opened on another file than the pipe that is there now
+
     def write(self, data: Any) -> int:
         written = super().write(data)
         _Counted.bytes_written += written or 0

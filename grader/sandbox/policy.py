@@ -63,14 +63,14 @@ RULES = (
         ALLOW,
         "what a process may know of itself",
         "getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups getpgrp getpgid getsid "
-        "getcpu getrusage sched_getaffinity",
+        "getcpu getrusage sched_getaffinity getcwd",
     ),
     Rule(ALLOW, "ending", "exit exit_group"),
     Rule(
         NO_ACCESS,
         "files and sockets: PermissionError, as on any machine where one has no rights",
         "open openat openat2 creat stat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 "
-        "readlink readlinkat getdents getdents64 getcwd chdir fchdir mkdir mkdirat rmdir unlink unlinkat rename "
+        "readlink readlinkat getdents getdents64 chdir fchdir mkdir mkdirat rmdir unlink unlinkat rename "
         "renameat renameat2 link linkat symlink symlinkat chmod fchmod fchmodat chown fchown lchown fchownat "
         "truncate ftruncate utimensat utime utimes mknod mknodat inotify_init inotify_init1 inotify_add_watch "
         "socket socketpair connect bind listen accept accept4 sendto recvfrom sendmsg recvmsg shutdown "

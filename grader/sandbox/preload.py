@@ -9,6 +9,7 @@ file, where it would cost everything; and besides that, scipy, which takes sever
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 import traceback
@@ -16,8 +17,9 @@ import warnings
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from importlib import import_module
+from pkgutil import iter_modules
 
-from grader.sandbox.channel import PLAIN, WITH_LIBRARY, WITH_SCIPY
+from grader.sandbox.channel import LACKS_LIBRARY, LACKS_SCIPY, PLAIN, WITH_LIBRARY, WITH_SCIPY
 
 NUMPY = (
     "numpy", "numpy.dtypes", "numpy.exceptions", "numpy.lib", "numpy.lib.format", "numpy.lib.introspect",
@@ -55,12 +57,6 @@ FAILS_IN_ITS_CALL = (
     "threading", "urllib.parse", "urllib.request", "uuid", "xml.etree.ElementTree", "zipfile", "zlib",
 )  # fmt: skip
 
-ENCODINGS = (  # of a file that names one in its first lines
-    "ascii", "big5", "cp1250", "cp1251", "cp1252", "cp437", "cp932", "cp949", "euc_jp", "euc_kr", "gb18030", "gbk",
-    "idna", "iso8859_1", "iso8859_15", "iso8859_2", "koi8_r", "latin_1", "mac_roman", "raw_unicode_escape",
-    "shift_jis", "unicode_escape", "utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_7", "utf_8", "utf_8_sig",
-)  # fmt: skip
-
 SCIPY = (
     "scipy", "scipy.cluster", "scipy.cluster.hierarchy", "scipy.constants", "scipy.differentiate", "scipy.fft",
     "scipy.integrate", "scipy.interpolate", "scipy.io", "scipy.linalg", "scipy.linalg.blas", "scipy.linalg.lapack",
@@ -70,17 +66,11 @@ SCIPY = (
 )  # fmt: skip
 
 
-# Words that import something without naming it: modules by a text, encodings, and numpy's own way with files.
-_BY_ANOTHER_NAME = (
-    "__import__", "__loader__", "__spec__", "importlib", "import_module", "reload", "eval", "exec", "compile",
-    "getattr", "coding", "encoding", "encode", "decode", "open", "help", "breakpoint", "strptime", "strftime",
-    "modules", "load", "loadtxt", "genfromtxt", "fromregex", "recfromtxt", "recfromcsv", "save", "savetxt", "savez",
-    "savez_compressed", "memmap", "DataSource", "show_config", "show_runtime", "info", "f2py", "deepcopy",
-)  # fmt: skip
-
-
 def needed(source: bytes) -> bytes:
-    """Which kind of zygote a submission needs, told by the words in it: better one that has too much."""
+    """Which kind of zygote a submission is likely to need, told by the words in it.
+
+    It is a guess, and a wrong one costs time and nothing else: who imports what is not there is begun anew (`watch`).
+    """
     if b"scipy" in source:
         return WITH_SCIPY
     words = set(re.findall(rb"\w+", source))
@@ -91,7 +81,30 @@ def needed(source: bytes) -> bytes:
 def _telling() -> frozenset[bytes]:
     left_out = (*MORE_NUMPY, *NUMERIC, *FAILS_IN_ITS_CALL)
     names = {part for name in left_out for part in name.split(".")} - {"numpy", "lib", "os", "io", "ma", "path"}
-    return frozenset(name.encode() for name in (*names, *_BY_ANOTHER_NAME))
+    return frozenset(name.encode() for name in names)
+
+
+class _Watch:
+    """The last that is asked for a module, when nobody has it: what a richer zygote may have, ends this process."""
+
+    def __init__(self, kind: bytes) -> None:
+        self._kind = kind
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002 as importlib calls it
+        if name.partition(".")[0] == "scipy":
+            os._exit(LACKS_SCIPY)
+        if self._kind == PLAIN:
+            os._exit(LACKS_LIBRARY)
+
+
+def watch(kind: bytes) -> None:
+    """From now on an import that fails here, and may not elsewhere, ends the process with a status that says so.
+
+    It matters not who imports, and how: numpy looks for some of its parts when they are asked for, and a codec is a
+    module too. Nor can a submission catch it, and go on with less than it would have had.
+    """
+    if kind != WITH_SCIPY:
+        sys.meta_path.append(_Watch(kind))
 
 
 def plain() -> None:
@@ -104,7 +117,7 @@ def plain() -> None:
 def besides(kind: bytes) -> None:
     """Import what a submission that needs this kind gets besides, where it is installed."""
     if kind != PLAIN:
-        encodings = (f"encodings.{name}" for name in ENCODINGS)
+        encodings = (f"encodings.{module.name}" for module in iter_modules(import_module("encodings").__path__))
         _import((*MORE_NUMPY, *NUMERIC, *FAILS_IN_ITS_CALL, *encodings))
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             _use_more()

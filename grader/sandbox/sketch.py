@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, islice
 from opcode import EXTENDED_ARG, hasconst, hasfree, hasjabs, hasjrel, haslocal, hasname, opmap
 from types import CodeType
 from typing import TYPE_CHECKING
@@ -23,12 +23,13 @@ BINS = 32
 DIGEST_DIGITS, HASH_DIGITS = 16, 8  # in hexadecimal
 SKETCH_BYTES = (DIGEST_DIGITS + BINS * HASH_DIGITS) // 2
 SHINGLE = 5  # instructions in a row that are hashed together
-LONGEST = 20_000  # instructions that are looked at
+LONGEST = 20_000  # instructions of a file that are looked at
 
 _CONSTANT, _ATTRIBUTE, _NUMBER, _NOTHING, _SKIPPED = range(5)  # what an instruction's argument says of what is computed
 _ATTRIBUTES = frozenset(opmap.get(name, -1) for name in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "IMPORT_NAME"))
 _STORES = frozenset((opmap["STORE_NAME"], opmap["STORE_GLOBAL"]))
 _LAYOUT = frozenset(opmap.get(name, -1) for name in ("CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL"))
+_LOAD_ATTR = opmap["LOAD_ATTR"]
 _FLAGS = 1 if sys.version_info >= (3, 12) else 0  # bits below the name's number in LOAD_ATTR
 
 
@@ -48,7 +49,7 @@ _SAYS = [_says(op) for op in range(256)]
 def of(module: CodeType, functions: Collection[str]) -> bytes:
     """The sketch of these functions and of what they use of the file; nothing where there are none of them."""
     with suppress(Exception):  # whatever a file compiles to, it is no reason not to load it
-        tokens = list(_tokens(_definitions(module), functions))
+        tokens = list(islice(_tokens(_definitions(module), functions), LONGEST))
         return _digest(tokens) + b"".join(value.to_bytes(4, "big") for value in _least_hashes(tokens))
     return b""
 
@@ -106,7 +107,7 @@ def _of_code(code: CodeType) -> Iterator[bytes]:
         elif says == _NUMBER:
             yield b"%d %d" % (op, argument)
         elif says == _ATTRIBUTE:
-            yield code.co_names[argument >> _FLAGS].encode("utf-8", "replace")
+            yield code.co_names[argument >> _FLAGS if op == _LOAD_ATTR else argument].encode("utf-8", "replace")
         elif says == _CONSTANT:
             constant = code.co_consts[argument]
             yield from _of_code(constant) if isinstance(constant, CodeType) else [repr(constant).encode()]

@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager, suppress
-from functools import partial
 from queue import Empty, LifoQueue
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from grader.errors import GraderFault
 from grader.sandbox import layers, preload
-from grader.sandbox.channel import PLAIN
+from grader.sandbox.channel import KINDS, PLAIN, RICHER
 from grader.sandbox.exchange import Session
 from grader.sandbox.zygote_process import Refusal, ZygoteProcess, unstartable
 
@@ -63,7 +62,7 @@ class Zygote:
 
     @contextmanager
     def session(self, source: bytes) -> Iterator[Session]:
-        with self._worker() as worker, _Session(source, partial(worker.child, source)) as session:
+        with self._worker() as worker, _Session(worker, source) as session:
             yield session
 
     def close(self) -> None:
@@ -89,9 +88,23 @@ class Zygote:
 
 
 class _Session(Session):
-    """A session that survives the loss of its zygote."""
+    """A session that survives the loss of its zygote, and a child that turns out to need another kind of it.
+
+    Both times a fresh child is asked, which remembers nothing: a later question is then answered as a first one.
+    """
+
+    def __init__(self, worker: _Worker, source: bytes) -> None:
+        super().__init__(source, lambda: worker.child(self._kind))
+        self._kind = preload.needed(source)
 
     def ask(self, requests: Sequence[Request], limits: Limits) -> Exchange:
+        exchange = self._ask(requests, limits)
+        while (kind := RICHER.get(exchange.status or 0)) and KINDS.index(kind) > KINDS.index(self._kind):
+            self._kind = kind
+            exchange = self._ask(requests, limits)
+        return exchange
+
+    def _ask(self, requests: Sequence[Request], limits: Limits) -> Exchange:
         try:
             return super().ask(requests, limits)
         except Refusal:  # it would refuse again
@@ -158,10 +171,10 @@ class _Worker:
         return self._sealed[kind]
 
     @contextmanager
-    def child(self, source: bytes) -> Iterator[Child]:
-        """A child forked for this source, and the next one ordered when it is done with."""
+    def child(self, kind: bytes) -> Iterator[Child]:
+        """A child of a zygote of this kind, and the next one ordered when it is done with."""
         with self._lost_on_failure():
-            process = self.seal(preload.needed(source))
+            process = self.seal(kind)
             with process.child() as child:
                 yield child
         with suppress(OSError, GraderFault):  # whoever needs it will try again, and be told

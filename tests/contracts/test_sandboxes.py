@@ -260,7 +260,9 @@ def test_a_child_that_is_asked_again_remembers(name, real):
     assert values(second) == [number(4), number(5)]
     assert second.fate is Fate.DONE
     assert second.is_loaded
-    assert second.output == b"1\n2\n3\n4\n5\n"
+    assert (first.output, second.output) == (b"1\n2\n3\n", b"4\n5\n")
+    assert [answer.printed for answer in second.answers] == [2, 4]
+    assert (second.loaded.seconds, second.loaded.printed) == (0, 0)
 
 
 @pytest.mark.parametrize("name", BACKENDS)

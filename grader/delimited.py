@@ -1,0 +1,129 @@
+"""Delimited text whose bytes are kept: read a record at a time, and written with one cell changed and nothing else.
+
+A spreadsheet program, or Python's csv, would write such a file anew: with other quotes, line ends, or numbers for
+ids. Here every cell is kept as it was written. It knows nothing of what the cells mean.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from grader.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+DELIMITERS = "\t,;"
+LONGEST_RECORD = 2**20  # characters: a quote that is never closed would make one of all the rest
+
+
+class Form(NamedTuple):
+    """How a file is written. Bytes that are of no encoding come back as they were."""
+
+    mark: bytes
+    encoding: str
+    delimiter: str
+
+    def encoded(self, text: str) -> bytes:
+        return text.encode(self.encoding, "surrogateescape")
+
+
+class Record(NamedTuple):
+    """One record: its cells as they are written, and what ends it."""
+
+    raw: tuple[str, ...]
+    end: str
+
+    @property
+    def cells(self) -> list[str]:
+        """What the cells say."""
+        return [cell[1:-1].replace('""', '"') if _is_quoted(cell) else cell for cell in self.raw]
+
+    def with_cell(self, n: int, text: str, delimiter: str) -> Record:
+        """The same with another text in one cell, quoted where it was, or has to be."""
+        quoted = _is_quoted(self.raw[n]) or re.search(f'[{delimiter}"\r\n]', text)
+        written = '"' + text.replace('"', '""') + '"' if quoted else text
+        return self._replace(raw=(*self.raw[:n], written, *self.raw[n + 1 :]))
+
+    def text(self, delimiter: str) -> str:
+        return delimiter.join(self.raw) + self.end
+
+
+def form_of(file: IO[bytes], name: str) -> Form:
+    """How this file is written; it is read from its start. Raises UsageError where it has no first line."""
+    file.seek(0)
+    start = file.read(2**16)
+    mark, encoding = next(((mark, encoding) for mark, encoding in MARKS if start.startswith(mark)), (b"", ""))
+    encoding = encoding or _encoding(file)
+    first = start.removeprefix(mark).decode(encoding, "replace")
+    header = re.sub(r'"(?:[^"]|"")*"', "", first).splitlines()[:1]
+    if not header or not first.strip():
+        raise UsageError(f"{name}: it is empty; expected a gradebook with a line of headers; download it again")
+    return Form(mark, encoding, max(DELIMITERS, key=header[0].count))
+
+
+def _encoding(file: IO[bytes]) -> str:
+    """UTF-8, or else what spreadsheet programs of Western Europe save."""
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while chunk := file.read(2**16):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def records(file: IO[bytes], form: Form, name: str) -> Iterator[Record]:
+    """Every record of the file. Raises UsageError for a quote that is never closed."""
+    file.seek(len(form.mark))
+    lines = io.TextIOWrapper(file, form.encoding, "surrogateescape", newline="")
+    try:
+        pending, begun = "", 0
+        for number, line in enumerate(lines, 1):
+            pending, begun = pending + line, begun if pending else number
+            if (record := _record(pending, form.delimiter)) is not None:
+                yield record
+                pending = ""
+            elif len(pending) > LONGEST_RECORD:
+                break
+        if pending:
+            raise UsageError(
+                f"{name}:{begun}: a quote is opened and never closed; expected it closed; download the file again"
+            )
+    finally:
+        lines.detach()
+
+
+def _record(text: str, delimiter: str) -> Record | None:
+    """The record that this is; None where a quote is still open."""
+    body = text.rstrip("\r\n") if '"' not in text else _body(text)
+    end = text[len(body) :]
+    if '"' not in body:
+        return Record(tuple(body.split(delimiter)), end)
+    cells, at = [], 0
+    while True:
+        cell = re.compile(r'"(?:[^"]|"")*"' if body[at : at + 1] == '"' else f"[^{delimiter}]*").match(body, at)
+        if cell is None or (cell.end() < len(body) and body[cell.end()] != delimiter):
+            if body[at : at + 1] == '"' and cell is None:
+                return None  # it goes on in the next line
+            cell = re.compile(f"[^{delimiter}]*").match(body, at)  # a quote that is part of a text
+            assert cell is not None  # it matches anything
+        cells.append(cell[0])
+        if cell.end() == len(body):
+            return Record(tuple(cells), end)
+        at = cell.end() + 1
+
+
+def _body(text: str) -> str:
+    """Without what ends the line: one line end, for others may be in a quoted cell."""
+    return re.sub(r"(?:\r\n|\r|\n)\Z", "", text)
+
+
+def _is_quoted(cell: str) -> bool:
+    return len(cell) > 1 and cell.startswith('"') and cell.endswith('"')

@@ -1,0 +1,281 @@
+"""Grades into a gradebook that was downloaded: one column filled, everything else as it was; compared, then written.
+
+What would do damage is not written unless it is asked for by name. It knows neither formats (`lms`) nor who is who
+(`matching`).
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from grader import delimited, grades, lms, pushes
+from grader.errors import UsageError, nearest
+from grader.journal import replacing
+from grader.matching import Matching
+from grader.render.numbers import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from grader.delimited import Form
+    from grader.lms import Column, Gradebook, Row
+    from grader.matching import Found, Suggestion
+
+CENTS = Decimal("0.01")  # what platforms compare
+HARMLESS = ("unchanged", "new", "raised", "excused", "unassigned", "missing")
+BLOCKING = {
+    "lowered": "a grade there is higher",
+    "edited": "what stands there is not what was pushed last: somebody has changed it",
+    "ambiguous": "it is not certain whose the grade is",
+    "unmatched": "the gradebook has no such student",
+    "locked": "the platform will not take it",
+    "fault": "it was not graded, by a fault of the grader's",
+}
+WRITTEN = ("new", "raised", "lowered", "edited")
+
+
+class Order(NamedTuple):
+    """What is to be exported: a batch's folder, into a column of a platform's gradebook."""
+
+    folder: Path
+    platform: str
+    template: Path
+    column: str | None = None
+    matches: Path | None = None
+    forced: frozenset[str] = frozenset()
+    missing_zero: bool = False
+
+
+class Change(NamedTuple):
+    """What becomes of one grade: what kind of change it is, and what stands in the gradebook before and after.
+
+    `written` is whether the cell is changed. Where it is not, `after` is what stands there still, or what would have
+    been written.
+    """
+
+    student: str
+    name: str
+    kind: str
+    row: str | None
+    before: str | None
+    after: str | None
+    maximum: Decimal | None
+    written: bool
+    note: str = ""
+
+
+class Comparison:
+    """Grades and gradebook side by side. It is good while `compared` is open."""
+
+    def __init__(self, order: Order, gradebook: Gradebook, form: Form, column: Column, matching: Matching) -> None:
+        self.order, self.form, self.column = order, form, column
+        self._gradebook, self._matching = gradebook, matching
+        self._comma = False
+
+    def changes(self) -> Iterator[Change]:
+        """Every student of the batch, in order."""
+        return (_change(self.order, found) for found in self._matching.found())
+
+    def rows_of_nobody(self) -> Iterator[tuple[str, str]]:
+        """The gradebook's students who are not in the batch: what they are found by, and their names."""
+        return self._matching.rows_of_nobody()
+
+    def suggestions(self) -> Iterator[Suggestion]:
+        return self._matching.suggestions()
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of each kind."""
+        counted = dict.fromkeys((*HARMLESS, *BLOCKING), 0)
+        for change in self.changes():
+            counted[change.kind] += 1
+        return counted
+
+    def blocked(self) -> list[str]:
+        """The kinds of change that are there, would do damage, and were not asked for."""
+        return [
+            kind
+            for kind, count in self.counts().items()
+            if count and kind in BLOCKING and kind not in self.order.forced
+        ]
+
+    def write(self, out: Path) -> int:
+        """Write the filled gradebook, and note what was pushed; gives the number of cells that were changed.
+
+        Raises UsageError where something is blocked; then nothing is written.
+        """
+        if blocked := self.blocked():
+            told = "; ".join(f"{kind} ({BLOCKING[kind]})" for kind in blocked)
+            raise UsageError(
+                f"{out}: not written, for some grades are {told}; expected none of these; look at them with --dry-run, "
+                f"and allow what you want with --force {' --force '.join(blocked)}"
+            )
+        if out.resolve() in (self.order.template.resolve(), self.order.folder.resolve()):
+            raise UsageError(f"{out}: it is what is read; expected another file to write; name one with --out")
+        count = 0
+        for found in self._matching.found():
+            change = _change(self.order, found)
+            if change.written and found.line is not None:
+                self._matching.fill(found.line, change.after or "")
+                count += 1
+        with replacing(out) as file:
+            file.write(self.form.mark)
+            file.writelines(self._filled())
+        values = ((change.student, change.after or "") for change in self.changes() if change.written)
+        pushes.append(self.order.folder, self.order.platform, self.column.title, values)
+        return count
+
+    def take_rows(self) -> None:
+        with self.order.template.open("rb") as file:
+            records = delimited.records(file, self.form, str(self.order.template))
+            header = next(records).cells
+            for record in records:
+                cells = record.cells
+                if row := self._gradebook.row(header, cells, self.column):
+                    self._matching.take_row(row)
+                    self._comma = self._comma or bool(re.fullmatch(r"\d+,\d+", lms.cell(cells, self.column.place)))
+
+    def _filled(self) -> Iterator[bytes]:
+        fillings = self._matching.fillings()
+        line, value = next(fillings, (0, ""))
+        number = 0
+        with self.order.template.open("rb") as file:
+            records = delimited.records(file, self.form, str(self.order.template))
+            first = next(records)
+            yield self.form.encoded(first.text(self.form.delimiter))
+            header = first.cells
+            for record in records:
+                changed = record
+                if self._gradebook.row(header, record.cells, self.column):
+                    number += 1
+                    if number == line:
+                        text = value.replace(".", ",") if self._comma else value
+                        changed = record.with_cell(self.column.place, text, self.form.delimiter)
+                        line, value = next(fillings, (0, ""))
+                yield self.form.encoded(changed.text(self.form.delimiter))
+
+
+@contextmanager
+def compared(order: Order) -> Iterator[Comparison]:
+    """Compare a batch with a gradebook. Raises UsageError for what cannot be read, or has no such column."""
+    gradebook = _gradebook(order.platform)
+    try:
+        with order.template.open("rb") as file:
+            form = delimited.form_of(file, str(order.template))
+            head = [record.cells for record in islice(delimited.records(file, form, str(order.template)), lms.HEAD)]
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"{order.template}: it cannot be read ({why}); expected a gradebook of {gradebook.TITLE}'s; download it"
+        ) from None
+    column = _column(order, gradebook, head)
+    with Matching(order.platform) as matching:
+        matching.take_origins(grades.origins(order.folder))
+        for grade in grades.read(order.folder):
+            matching.take_grade(grade)
+        matching.take_pushed(pushes.read(order.folder, order.platform, column.title))
+        comparison = Comparison(order, gradebook, form, column, matching)
+        comparison.take_rows()
+        _confirm(order, matching)
+        matching.match()
+        yield comparison
+
+
+def _gradebook(platform: str) -> Gradebook:
+    known = lms.gradebooks()
+    if platform not in known:
+        near = nearest(platform, list(known))
+        raise UsageError(
+            f"--to {platform}: there is no platform of this name whose gradebook is filled; expected one of: "
+            f"{', '.join(known)}" + (f"; did you mean {near}?" if near else "")
+        )
+    return known[platform]
+
+
+def _column(order: Order, gradebook: Gradebook, head: list[list[str]]) -> Column:
+    """The column that was named, by its title or the beginning of it, or the only one there is."""
+    known = gradebook.columns(head)
+    if not known:
+        raise UsageError(
+            f"{order.template}: it has no column of grades of {gradebook.TITLE}'s; found {', '.join(head[0])[:300]}; "
+            "expected a gradebook as it is downloaded, in English; download it again"
+        )
+    asked = order.column
+    named = [column for column in known if asked is None or column.title == asked]
+    named = named or [column for column in known if asked and column.title.startswith(asked)]
+    if len(named) != 1:
+        found = f"found {asked!r}" if asked else f"it has {len(known)}"
+        raise UsageError(
+            f"{order.template}: the column to fill: {found}; expected one of: "
+            f"{'; '.join(column.title for column in known)}; name it with --column"
+        )
+    return named[0]
+
+
+def _confirm(order: Order, matching: Matching) -> None:
+    from grader import confirmations
+
+    if order.matches and order.matches.exists():
+        for number, student, ref in confirmations.read(order.matches):
+            if wrong := matching.confirm(student, ref):
+                raise UsageError(f"{order.matches}:{number}: {wrong}; expected one of each; mend or remove the line")
+
+
+# One grade.
+
+
+def _change(order: Order, found: Found) -> Change:
+    kind, after, note = _becomes(order, found)
+    row = found.row
+    maximum = row.maximum if row and row.maximum is not None else found.maximum
+    written = kind in WRITTEN and (kind not in BLOCKING or kind in order.forced)
+    ref, before = (row.person.key, _stands(row)) if row else (None, None)
+    return Change(found.student, found.name, kind, ref, before, after, maximum, written, note)
+
+
+def _becomes(order: Order, found: Found) -> tuple[str, str | None, str]:
+    """What kind of change it is, what is to stand there, and a word on that."""
+    row = found.row
+    if found.state == "fault" or (found.state == "missing" and not order.missing_zero):
+        return found.state, row and _stands(row), ""
+    if row is None:
+        return "ambiguous" if found.in_doubt else "unmatched", None, ""
+    if row.standing.state in ("excused", "unassigned"):
+        return row.standing.state, _stands(row), ""
+    value, note = _scaled(found, row)
+    kind = _kind(found, row, value)
+    if kind != "unchanged" and row.locked:
+        return "locked", plain(value), row.locked
+    return kind, plain(value), note
+
+
+def _scaled(found: Found, row: Row) -> tuple[Decimal, str]:
+    """The points as the column counts them, rounded once; and a word on it where that is not as the rubric does."""
+    missing = "missing, as 0" if found.state == "missing" else ""
+    points, own = found.points or Decimal(0), found.maximum
+    if row.maximum is None or own is None or row.maximum == own:
+        return points.quantize(CENTS, ROUND_HALF_UP), missing
+    scaled = (points * row.maximum / own).quantize(CENTS, ROUND_HALF_UP)
+    return scaled, f"{plain(points)} of {plain(own)} is {plain(scaled)} of {plain(row.maximum)}"
+
+
+def _kind(found: Found, row: Row, value: Decimal) -> str:
+    standing = row.standing
+    if standing.state == "blank":
+        return "new"
+    if standing.points is not None and standing.points.quantize(CENTS) == value:
+        return "unchanged"
+    if standing.points is None or (found.pushed is not None and Decimal(found.pushed) != standing.points):
+        return "edited"
+    return "raised" if value > standing.points else "lowered"
+
+
+def _stands(row: Row) -> str:
+    standing = row.standing
+    return (
+        plain(standing.points) if standing.points is not None else "" if standing.state == "blank" else standing.state
+    )

@@ -1,0 +1,212 @@
+"""Whose row in a gradebook is whose grade: by the platform's own number, another id, a login or address.
+
+By name only when a person has confirmed it. A text that fits two rows, or two grades, finds neither, and no weaker way
+is tried. It is a table of SQLite's in a file without a name, so that a gradebook of any size is gone through in little
+memory. It knows nothing of formats.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from grader.lms import Person, Row, Standing
+from grader.roster import folded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from grader.grades import Grade, Origin
+
+_SCHEMA = """
+CREATE TABLE grade (n INTEGER PRIMARY KEY, student TEXT UNIQUE, state TEXT, points TEXT, maximum TEXT, attempt INTEGER,
+    name TEXT, email TEXT);
+CREATE TABLE origin (student TEXT, attempt INTEGER, platform TEXT, key TEXT, PRIMARY KEY (student, attempt));
+CREATE TABLE line (n INTEGER PRIMARY KEY, ref TEXT, name TEXT, state TEXT, points TEXT, maximum TEXT, locked TEXT);
+CREATE TABLE want (kind TEXT, text TEXT, grade INTEGER, PRIMARY KEY (kind, text, grade));
+CREATE TABLE have (kind TEXT, text TEXT, line INTEGER, PRIMARY KEY (kind, text, line));
+CREATE TABLE pair (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
+CREATE TABLE match (grade INTEGER PRIMARY KEY, line INTEGER UNIQUE);
+CREATE TABLE doubt (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
+CREATE TABLE pushed (student TEXT PRIMARY KEY, value TEXT, time TEXT);
+CREATE TABLE fill (line INTEGER PRIMARY KEY, value TEXT);
+"""
+KINDS = ("key", "id", "login")  # strongest first
+
+
+class Found(NamedTuple):
+    """A grade with its row, if it has one; what was last pushed; and whether it fits several rows, or others do its."""
+
+    student: str
+    name: str
+    state: str
+    points: Decimal | None
+    maximum: Decimal | None
+    line: int | None
+    row: Row | None
+    pushed: str | None
+    in_doubt: bool
+
+
+class Suggestion(NamedTuple):
+    """A grade and a row that may belong together: for a person to confirm."""
+
+    student: str
+    name: str
+    row: str
+    row_name: str
+    confirmed: str = ""
+
+
+class Matching:
+    """Open it with `with`; it is gone afterwards."""
+
+    def __init__(self, platform: str) -> None:
+        self._platform = platform
+        self._db = sqlite3.connect("", isolation_level=None)
+
+    def __enter__(self) -> Self:
+        self._db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA cache_size = -16000; {_SCHEMA} BEGIN;")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._db.close()
+
+    # What there is.
+
+    def take_origins(self, origins: Iterable[Origin]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO origin VALUES (?, ?, ?, ?)",
+            ((one.student, one.attempt, one.platform, one.key) for one in origins),
+        )
+
+    def take_grade(self, grade: Grade) -> None:
+        points, maximum = (None if number is None else str(number) for number in (grade.points, grade.maximum))
+        added = self._db.execute(
+            "INSERT INTO grade (student, state, points, maximum, attempt, name, email) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (grade.student, grade.state, points, maximum, grade.attempt, grade.name, grade.email),
+        )
+        query = "SELECT platform, key FROM origin WHERE student = ? ORDER BY attempt = ? DESC LIMIT 1"
+        platform, key = self._db.execute(query, (grade.student, grade.attempt)).fetchone() or (None, None)
+        ids = {grade.student, key if platform in (None, self._platform) else None}
+        if platform not in (None, self._platform):
+            ids.discard(key)  # another platform's number: here it is somebody else's
+        wanted = [("id", text) for text in ids] + [("login", text) for text in (*ids, grade.email)]
+        wanted += [("name", _words(grade.name or grade.student))]
+        wanted += [("key", key)] if platform == self._platform else []
+        self._note("want", added.lastrowid, wanted)
+
+    def take_row(self, row: Row) -> int:
+        """One row of the gradebook; gives its number."""
+        person, stands = row.person, row.standing
+        points, maximum = (None if number is None else str(number) for number in (stands.points, row.maximum))
+        added = self._db.execute(
+            "INSERT INTO line (ref, name, state, points, maximum, locked) VALUES (?, ?, ?, ?, ?, ?)",
+            (_ref(person), person.name, stands.state, points, maximum, row.locked),
+        )
+        had = [("key", person.key), *(("id", text) for text in (person.key, *person.ids))]
+        had += [("login", text) for text in person.logins] + [("name", _words(person.name))]
+        self._note("have", added.lastrowid, had)
+        return int(added.lastrowid or 0)
+
+    def _note(self, table: str, n: int | None, texts: Iterable[tuple[str, str | None]]) -> None:
+        rows = {(kind, folded(text), n) for kind, text in texts if text and text.strip()}
+        self._db.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", rows)  # noqa: S608 the text is ours
+
+    def take_pushed(self, pushed: Iterable[tuple[str, str, str]]) -> None:
+        """What was pushed earlier: student, value, time; the last of each counts."""
+        self._db.executemany("INSERT OR REPLACE INTO pushed VALUES (?, ?, ?)", pushed)
+
+    # Who is who.
+
+    def confirm(self, student: str, ref: str) -> str:
+        """Somebody has said that these belong together; gives what is wrong with that, if anything."""
+        grades = self._db.execute("SELECT n FROM grade WHERE student = ?", (student,)).fetchall()
+        lines = self._db.execute("SELECT n FROM line WHERE ref = ?", (ref,)).fetchall()
+        if len(grades) != 1:
+            return f"there is no student {student!r}"
+        if len(lines) != 1:
+            return f"the gradebook has {len(lines)} rows {ref!r}"
+        try:
+            self._db.execute("INSERT INTO match VALUES (?, ?)", (grades[0][0], lines[0][0]))
+        except sqlite3.IntegrityError:
+            return f"{student!r} or {ref!r} is confirmed with another"
+        return ""
+
+    def match(self) -> None:
+        """Find the row of every grade. Call it once, when everything is there."""
+        for kind in KINDS:
+            self._pair(kind)
+            self._db.execute(
+                "INSERT INTO match SELECT grade, line FROM pair "
+                "WHERE grade IN (SELECT grade FROM pair GROUP BY grade HAVING COUNT(*) = 1) "
+                "AND line IN (SELECT line FROM pair GROUP BY line HAVING COUNT(*) = 1) "
+                "AND line NOT IN (SELECT line FROM match) AND line NOT IN (SELECT line FROM doubt)"
+            )
+            self._db.execute(
+                "INSERT INTO doubt SELECT grade, line FROM pair WHERE grade NOT IN (SELECT grade FROM match)"
+            )
+
+    def _pair(self, kind: str) -> None:
+        self._db.execute("DELETE FROM pair")
+        self._db.execute(
+            "INSERT OR IGNORE INTO pair SELECT grade, line FROM want JOIN have USING (kind, text) WHERE kind = ? "
+            "AND grade NOT IN (SELECT grade FROM match) AND grade NOT IN (SELECT grade FROM doubt)", (kind,),
+        )  # fmt: skip
+
+    def suggestions(self) -> Iterator[Suggestion]:
+        """What only a person can decide: those in doubt, and those whose names are the same."""
+        self._pair("name")
+        rows = self._db.execute(
+            "SELECT student, grade.name, ref, line.name FROM (SELECT * FROM pair UNION SELECT * FROM doubt) AS may "
+            "JOIN grade ON grade.n = may.grade JOIN line ON line.n = may.line "
+            "WHERE may.line NOT IN (SELECT line FROM match) ORDER BY student, ref"
+        )
+        return (Suggestion(*row) for row in rows)
+
+    # What comes of it.
+
+    def found(self) -> Iterator[Found]:
+        """Every grade, in order of students."""
+        rows = self._db.execute(
+            "SELECT student, grade.name, grade.state, grade.points, grade.maximum, line.n, ref, line.name, line.state, "
+            "line.points, line.maximum, locked, value, grade.n IN (SELECT grade FROM doubt) "
+            "FROM grade LEFT JOIN match ON match.grade = grade.n LEFT JOIN line ON line.n = match.line "
+            "LEFT JOIN pushed USING (student) ORDER BY grade.n"
+        )
+        for student, name, state, points, maximum, n, *of_row, pushed, in_doubt in rows:
+            yield Found(
+                student, name, state, _number(points), _number(maximum), n, None if n is None else _row(*of_row),
+                pushed, bool(in_doubt),
+            )  # fmt: skip
+
+    def rows_of_nobody(self) -> Iterator[tuple[str, str]]:
+        """The rows no grade belongs to: what they are found by, and the name."""
+        return self._db.execute("SELECT ref, name FROM line WHERE n NOT IN (SELECT line FROM match) ORDER BY n")
+
+    def fill(self, line: int, value: str) -> None:
+        """This is to stand in that row."""
+        self._db.execute("INSERT INTO fill VALUES (?, ?)", (line, value))
+
+    def fillings(self) -> Iterator[tuple[int, str]]:
+        """Rows and what is to stand in them, in the gradebook's order."""
+        return self._db.execute("SELECT line, value FROM fill ORDER BY line")
+
+
+def _ref(person: Person) -> str:
+    return next((text for text in (person.key, *person.ids, *person.logins) if text), person.name)
+
+
+def _row(ref: str, name: str, state: str, points: str | None, maximum: str | None, locked: str) -> Row:
+    return Row(Person(ref, name), Standing(state, _number(points)), _number(maximum), locked)
+
+
+def _number(text: Any) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _words(name: str) -> str:
+    """A name as it is compared: its words in any order, for some write the last one first."""
+    return " ".join(sorted(re.findall(r"\w+", folded(name)))).replace("_", " ")
