@@ -137,9 +137,8 @@ class Ledger:
                 query = "INSERT OR IGNORE INTO pair SELECT ?, key FROM alias WHERE kind = ? AND text = ?"
                 self._db.execute(query, (student, kind, folded(text)))
         self._db.execute(
-            "INSERT INTO claim SELECT key, student FROM pair "
-            "WHERE student IN (SELECT student FROM pair GROUP BY student HAVING COUNT(*) = 1) "
-            "AND key IN (SELECT key FROM pair GROUP BY key HAVING COUNT(*) = 1) "
+            "INSERT INTO claim SELECT key, student FROM (SELECT key, student, COUNT(*) OVER (PARTITION BY student) AS "
+            "keys, COUNT(*) OVER (PARTITION BY key) AS students FROM pair) WHERE keys = 1 AND students = 1 "
             "AND key NOT IN (SELECT key FROM claim) AND key NOT IN (SELECT key FROM doubt)"
         )
         self._db.execute(
