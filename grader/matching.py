@@ -140,8 +140,8 @@ class Matching:
         for kind in KINDS:
             self._pair(kind)
             self._db.execute(
-                "INSERT INTO match SELECT grade, line FROM (SELECT grade, line, COUNT(*) OVER (PARTITION BY grade) AS lines, "
-                "COUNT(*) OVER (PARTITION BY line) AS grades FROM pair) WHERE lines = 1 AND grades = 1 "
+                "INSERT INTO match SELECT grade, line FROM (SELECT grade, line, COUNT(*) OVER (PARTITION BY grade) AS "
+                "lines, COUNT(*) OVER (PARTITION BY line) AS grades FROM pair) WHERE lines = 1 AND grades = 1 "
                 "AND line NOT IN (SELECT line FROM match) AND line NOT IN (SELECT line FROM doubt)"
             )
             self._db.execute(
