@@ -59,7 +59,7 @@ def read(folder: Path) -> Iterator[Grade]:
                         "run the batch again, which writes it anew"
                     ) from None
     except OSError as error:
-        raise _no_batch(folder, error) from None
+        raise no_batch(folder, error) from None
 
 
 def _grade(row: dict[str, Any]) -> Grade:
@@ -91,13 +91,14 @@ def origins(folder: Path) -> Iterator[Origin]:
                     origin.get("path"),
                 )
     except OSError as error:
-        raise _no_batch(folder, error) from None
+        raise no_batch(folder, error) from None
     except (ValueError, KeyError) as error:
         raise UsageError(
             f"{folder / JOURNAL}: it has what is no report ({error}); expected it unchanged; run the batch again"
         ) from None
 
 
-def _no_batch(folder: Path, error: OSError) -> UsageError:
+def no_batch(folder: Path, error: OSError) -> UsageError:
+    """What is said of a folder that no batch left."""
     why = (error.strerror or str(error)).lower()
     return UsageError(f"{folder}: it is not what a batch leaves ({why}); expected the folder of --out; name that")

@@ -12,6 +12,7 @@ import sqlite3
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from grader import lms
 from grader.lms import Person, Row, Standing
 from grader.roster import folded
 
@@ -90,8 +91,8 @@ class Matching:
         )
         query = "SELECT platform, key FROM origin WHERE student = ? ORDER BY attempt = ? DESC LIMIT 1"
         platform, key = self._db.execute(query, (grade.student, grade.attempt)).fetchone() or (None, None)
-        ids = {grade.student, key if platform in (None, self._platform) else None}
-        if platform not in (None, self._platform):
+        ids = {grade.student, key}
+        if platform != self._platform and lms.has_own_keys(platform):
             ids.discard(key)  # another platform's number: here it is somebody else's
         wanted = [("id", text) for text in ids] + [("login", text) for text in (*ids, grade.email)]
         wanted += [("name", _words(grade.name or grade.student))]

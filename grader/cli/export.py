@@ -4,66 +4,63 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grader.errors import UsageError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from grader import making
     from grader.export import Change, Comparison
 
 SHOWN = 40  # changes in the table; --json has all
-WAIT_FOR_A_LOOK = (
-    "lowered",
-    "edited",
-    "ambiguous",
-    "unmatched",
-    "locked",
-    "fault",
-    "raised",
-    "new",
-    "missing",
-    "excused",
-    "unassigned",
-)
+KINDS = (  # what wants a look first
+    "lowered", "edited", "ambiguous", "unmatched", "locked", "fault", "raised", "new", "missing", "excused",
+    "unassigned", "unchanged",
+)  # fmt: skip
 
 
 def export(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="What `grade batch --out DIR` left.", show_default=False)
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `grade batch` left.", show_default=False)],
     to: Annotated[
         str,
-        typer.Option("--to", metavar="PLATFORM", help="canvas, moodle, blackboard or brightspace.", show_default=False),
+        typer.Option(
+            "--to",
+            metavar="PLATFORM",
+            help="canvas, moodle, moodle-import, moodle-feedback, blackboard, brightspace, gradescope, openedx, "
+            "oneroster, sakai; csv, xlsx, html.",
+            show_default=False,
+        ),
     ],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The file to write, for the platform.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The file to write.")] = None,
     template: Annotated[
-        Path | None, typer.Option("--template", metavar="FILE", help="The gradebook, as you downloaded it.")
+        Path | None, typer.Option("--template", metavar="FILE", help="The gradebook to fill, as you downloaded it.")
     ] = None,
     column: Annotated[
-        str | None, typer.Option("--column", metavar="NAME", help="The column to fill, where there are several.")
+        str | None, typer.Option("--column", metavar="NAME", help="The column: one that is there, or what to call it.")
     ] = None,
     matches: Annotated[
         Path | None,
         typer.Option("--matches", metavar="CSV", help="Who is who where only names tell: written, then read."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write no gradebook.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write no such file.")] = False,
     force: Annotated[
         list[str] | None,
-        typer.Option("--force", metavar="KIND", help="Allow a kind of change that is blocked; may be repeated."),
+        typer.Option("--force", metavar="CLASS", help="Allow a class of change that is blocked; may be repeated."),
     ] = None,
     missing: Annotated[
         str | None, typer.Option("--missing", metavar="zero", help="Give who handed in nothing 0 points.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every change as one JSON document.")] = False,
 ) -> None:
-    """Fill a column of a gradebook you downloaded with a batch's grades, and change nothing else."""
-    from grader import confirmations
-    from grader import export as exports  # here: no other command has a use for it
+    """Fill a column of a gradebook you downloaded with a batch's grades, or make a file of them."""
+    from grader import confirmations, making
+    from grader import export as exports  # here: no other command has a use for these
 
     forced = frozenset(force or ())
     for kind in sorted(forced - set(exports.BLOCKING)):
@@ -74,14 +71,14 @@ def export(
         )
     if missing not in (None, "zero"):
         raise UsageError(
-            f"--missing {missing}: found {missing!r}; expected zero; leave it out, and who is missing stays as they are"
-        )
-    if template is None:
-        raise UsageError(
-            f"--to {to}: there is no template; expected the gradebook you downloaded; name it with --template"
+            f"--missing: found {missing!r}; expected zero; leave it out, and who is missing stays as they are"
         )
     if out is None and not dry_run:
         raise UsageError("--out: it is missing; expected the file to write, or --dry-run; name one of them")
+    target = None if dry_run else out
+    if template is None:
+        _make(making.Source(folder, to, column, missing == "zero"), target, forced, as_json=as_json)
+        return
     order = exports.Order(folder, to, template, column, matches, forced, missing_zero=missing == "zero")
     with exports.compared(order) as comparison:
         print(_document(comparison) if as_json else _table(comparison))
@@ -90,52 +87,111 @@ def export(
                 f"grade: {matches}: {waiting} may be who they seem; write yes or no behind each, and run this again",
                 file=sys.stderr,
             )
-        if out is not None and not dry_run:
-            written = comparison.write(out)
+        if target is not None:
+            written = comparison.write(target)
             print(
-                f"grade: {out}: {written} {'cell' if written == 1 else 'cells'} filled; import it in {to}",
+                f"grade: {target}: {written} {'cell' if written == 1 else 'cells'} filled; import it in {to}",
                 file=sys.stderr,
             )
 
 
+def _make(source: making.Source, target: Path | None, forced: frozenset[str], *, as_json: bool) -> None:
+    """A file from nothing, where there is no gradebook to fill."""
+    from grader import lms, making
+    from grader.journal import replacing
+
+    if source.platform not in making.names():
+        if source.platform in lms.gradebooks():
+            raise UsageError(
+                f"--to {source.platform}: there is no template; expected the gradebook you downloaded; name it with "
+                "--template"
+            )
+        known = sorted({*making.names(), *lms.gradebooks()})
+        near = nearest(source.platform, known)
+        raise UsageError(
+            f"--to {source.platform}: there is no such platform; expected one of: {', '.join(known)}"
+            + (f"; did you mean {near}?" if near else "")
+        )
+    if making.is_logged(source.platform):
+        _show_made(source, forced, as_json=as_json, writes=target is not None)
+    elif target is None:
+        raise UsageError(f"--dry-run: {source.platform} is no platform's gradebook; expected --out; name the file")
+    if target is not None:
+        with replacing(target) as file:
+            count = making.make(source, file)
+        if making.is_logged(source.platform):
+            making.note(source)
+        print(f"grade: {target}: {count} {'student' if count == 1 else 'students'}", file=sys.stderr)
+
+
+def _show_made(source: making.Source, forced: frozenset[str], *, as_json: bool, writes: bool) -> None:
+    """What has changed since it was made last; refused where a grade would be lowered or is missing by our fault."""
+    from grader import making
+    from grader.export import BLOCKING
+
+    column = making.called(source)
+    changes = list(making.changes(source))
+    blocked = sorted({change.kind for change in changes} & set(BLOCKING) - forced)
+    if as_json:
+        print(_as_json({"platform": source.platform, "column": column, "blocked": blocked}, changes))
+    else:
+        print("\n".join([*_listed(column, changes), *_told(blocked)]))
+    if blocked and writes:
+        raise UsageError(
+            f"--to {source.platform}: not written, for some grades are {', '.join(blocked)}; expected none of these; "
+            f"allow what you want with --force {' --force '.join(blocked)}"
+        )
+
+
 def _document(comparison: Comparison) -> str:
     """Every change, and what is in the gradebook besides, as JSON."""
-    changes = [
-        change._asdict() | {"maximum": change.maximum and float(change.maximum)} for change in comparison.changes()
-    ]
-    return json.dumps(
-        {
-            "platform": comparison.order.platform,
-            "column": comparison.column.title,
-            "counts": comparison.counts(),
-            "blocked": comparison.blocked(),
-            "changes": changes,
-            "not_in_the_batch": [{"row": row, "name": name} for row, name in comparison.rows_of_nobody()],
-        },
-        ensure_ascii=False,
-        indent=1,
-    )
+    head = {
+        "platform": comparison.order.platform,
+        "column": comparison.column.title,
+        "blocked": comparison.blocked(),
+        "not_in_the_batch": [{"row": row, "name": name} for row, name in comparison.rows_of_nobody()],
+    }
+    return _as_json(head, comparison.changes())
+
+
+def _as_json(head: dict[str, Any], changes: Iterable[Change]) -> str:
+    listed = [change._asdict() | {"maximum": change.maximum and float(change.maximum)} for change in changes]
+    counts = dict(Counter(change["kind"] for change in listed))
+    return json.dumps({**head, "counts": counts, "changes": listed}, ensure_ascii=False, indent=1)
 
 
 def _table(comparison: Comparison) -> str:
-    counts = comparison.counts()
-    lines = [f"{comparison.column.title}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)]
-    if nobody := sum(1 for _ in comparison.rows_of_nobody()):
-        lines.append(
-            f"{nobody} of the gradebook {'is' if nobody == 1 else 'are'} not in the batch, and left as they are"
-        )
-    noteworthy = [change for change in comparison.changes() if change.kind != "unchanged"]
-    noteworthy.sort(key=lambda change: WAIT_FOR_A_LOOK.index(change.kind))
+    nobody = sum(1 for _ in comparison.rows_of_nobody())
+    lines = _listed(comparison.column.title, comparison.changes())
+    if nobody:
+        are = "is" if nobody == 1 else "are"
+        lines.insert(1, f"{nobody} of the gradebook {are} not in the batch, and left as they are")
+    return "\n".join([*lines, *_told(comparison.blocked())])
+
+
+def _listed(column: str, changes: Iterable[Change]) -> list[str]:
+    """How many there are of each kind, and the first of those that want a look."""
+    counts: Counter[str] = Counter()
+    noteworthy: list[Change] = []
+    for change in changes:
+        counts[change.kind] += 1
+        if change.kind != "unchanged":
+            noteworthy.append(change)
+    lines = [f"{column}: " + (", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind]) or "nobody")]
+    noteworthy.sort(key=lambda change: KINDS.index(change.kind))
     if noteworthy:
-        lines.append("")
-        lines += _aligned([("student", "name", "change", "before", "after", ""), *map(_cells, noteworthy[:SHOWN])])
+        head = ("student", "name", "change", "before", "after", "")
+        lines += ["", *_aligned([head, *map(_cells, noteworthy[:SHOWN])])]
     if len(noteworthy) > SHOWN:
         lines.append(f"and {len(noteworthy) - SHOWN} more: --json has all")
-    if blocked := comparison.blocked():
-        from grader.export import BLOCKING
+    return lines
 
-        lines += ["", *(f"blocked: {kind}: {BLOCKING[kind]}; allow it with --force {kind}" for kind in blocked)]
-    return "\n".join(lines)
+
+def _told(blocked: Iterable[str]) -> list[str]:
+    from grader.export import BLOCKING
+
+    told = [f"blocked: {kind}: {BLOCKING[kind]}; allow it with --force {kind}" for kind in blocked]
+    return ["", *told] if told else []
 
 
 def _cells(change: Change) -> tuple[str, ...]:

@@ -7,15 +7,20 @@ siblings, of grading or of how files are read and written; a new one is one file
 
 from __future__ import annotations
 
+import csv
+import io
 import pkgutil
 import re
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
+from grader.errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from grader.listing import File
@@ -100,6 +105,57 @@ BLANK, EXCUSED, UNASSIGNED, OTHER = map(Standing, ("blank", "excused", "unassign
 HEAD = 4  # records at the top that may say something of the columns
 
 
+class Entry(NamedTuple):
+    """A grade as it goes into a file that is made: whose it is, and the points; None where there is nothing to write.
+
+    `key` is what this platform knows the student by, where they came from it, else the roster's or the file's key;
+    nothing where all that is known is another platform's number.
+    """
+
+    key: str
+    name: str
+    email: str
+    points: Decimal | None
+    maximum: Decimal
+    missing: bool = False
+
+
+class Made(NamedTuple):
+    """What a file is made of: the column's name or id, the points it is of, and the grades, as often as is asked."""
+
+    column: str
+    is_named: bool  # by whoever asked for it
+    maximum: Decimal
+    entries: Callable[[], Iterator[Entry]]
+
+
+class Maker(Protocol):
+    """What a module of this package offers whose platform takes a file that is made from nothing.
+
+    `MAKES` has them by the name of the export: the files it is made of by their names, and the text of each.
+    """
+
+    TITLE: str
+    MAKES: Mapping[str, Callable[[Made], dict[str, Iterator[str]]]]
+
+
+def keyed(entry: Entry, title: str) -> str:
+    """The key of an entry that has to have one. Raises UsageError."""
+    if not entry.key:
+        raise UsageError(
+            f"{entry.name or 'a student'}: only another platform's number is known; expected what {title} knows them "
+            "by; grade with a --roster that has their ids"
+        )
+    return entry.key
+
+
+def line(cells: Iterable[object], *, quoted: bool = False, end: str = "\n") -> str:
+    """A line of CSV; texts stand as they are, for whoever reads them looks them up."""
+    buffer = io.StringIO()
+    csv.writer(buffer, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL, lineterminator=end).writerow(cells)
+    return buffer.getvalue()
+
+
 class Gradebook(Protocol):
     """What a module of this package offers whose platform takes a gradebook back that was downloaded and filled."""
 
@@ -163,9 +219,21 @@ def platforms() -> dict[str, Platform]:
     return {name: cast("Platform", module) for name, module in _modules() if hasattr(module, "recognises")}
 
 
+@cache
+def has_own_keys(platform: str | None) -> bool:
+    """Whether what it knows students by is known nowhere else, a number or a name: OWN_KEYS of its module."""
+    return any(getattr(module, "OWN_KEYS", False) for name, module in _modules() if name == platform)
+
+
 def gradebooks() -> dict[str, Gradebook]:
     """All whose gradebooks are filled, by name."""
     return {name: cast("Gradebook", module) for name, module in _modules() if hasattr(module, "columns")}
+
+
+def makers() -> dict[str, Callable[[Made], dict[str, Iterator[str]]]]:
+    """All the files of platforms that are made from nothing, by the name of the export."""
+    modules = (cast("Maker", module) for _, module in _modules() if hasattr(module, "MAKES"))
+    return {name: make for module in modules for name, make in module.MAKES.items()}
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from grader.listing import File
 
 TITLE = "Brightspace"
+OWN_KEYS = True
 SIDE = re.compile(r"index\.html")
 
 _FORM = re.compile(

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from grader.listing import File
 
 TITLE = "Canvas"
+OWN_KEYS = True
 SIDE = re.compile(r"(?!)")
 
 _NAMED = re.compile(r"(?P<person>[^/]+?)(?P<late>_LATE)?_(?P<id>\d+)_\d+_(?P<file>.+)")

@@ -15,14 +15,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import BLANK, Column, Person, Piece, Row, Unplaced, cell, most, number, place_of, standing
+from grader.lms import BLANK, Column, Person, Piece, Row, Unplaced, cell, keyed, line, most, number, place_of, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from grader.listing import File
+    from grader.lms import Made
 
 TITLE = "Moodle"
+OWN_KEYS = True
 SIDE = re.compile(r"(?!)")
 
 _FORM = re.compile(
@@ -70,3 +72,22 @@ def row(header: Sequence[str], cells: Sequence[str], column: Column) -> Row | No
     locked = "Moodle says that this grade cannot be changed" if closed else ""
     stands = BLANK if text == "-" else standing(text)
     return Row(person, stands, number(cell(cells, place_of(header, "Maximum grade"))), locked)
+
+
+# The import of a gradebook: any column of it may be filled from a CSV (grade/import/csv).
+
+
+def _import(made: Made) -> dict[str, Iterator[str]]:
+    """By email where all have one, else by ID number. A blank would take a grade away: who has none is left out."""
+    by_email = all(entry.email for entry in made.entries() if entry.points is not None)
+
+    def lines() -> Iterator[str]:
+        yield line(("Email address" if by_email else "ID number", made.column))
+        for entry in made.entries():
+            if entry.points is not None:
+                yield line((entry.email if by_email else keyed(entry, TITLE), f"{entry.points.normalize():f}"))
+
+    return {"grades.csv": lines()}
+
+
+MAKES: dict[str, Callable[[Made], dict[str, Iterator[str]]]] = {"moodle-import": _import}

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced, local_time, most
+from grader.lms import Piece, Unplaced, keyed, line, local_time, most
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from grader.listing import File
+    from grader.lms import Made
 
 TITLE = "Sakai"
 _STUDENT = r"(?P<folder>(?:[^/]+/)?(?P<person>[^/]+?)\((?P<id>[^/()]+)\))"
@@ -46,3 +47,22 @@ def pieces(files: Iterable[File], side: Mapping[str, bytes]) -> Iterator[Piece |
 def _in_order(name: str) -> str:
     last, comma, first = name.partition(", ")
     return f"{first} {last}" if comma else name
+
+
+# The gradebook: a file of the user names, and for each item "Title [points]" and a comment.
+
+
+def _gradebook(made: Made) -> dict[str, Iterator[str]]:
+    """Who has no grade is left out: what a blank does is not said."""
+
+    def lines() -> Iterator[str]:
+        header = ("Student ID", "Student Name", f"{made.column} [{float(made.maximum)}]", f"* {made.column}")
+        yield line(header, quoted=True)
+        for entry in made.entries():
+            if entry.points is not None:
+                yield line((keyed(entry, TITLE), entry.name, f"{entry.points.normalize():f}", ""), quoted=True)
+
+    return {"grades.csv": lines()}
+
+
+MAKES: dict[str, Callable[[Made], dict[str, Iterator[str]]]] = {"sakai": _gradebook}

@@ -68,10 +68,18 @@ class Timed:
 
     @contextmanager
     def session(self, source: bytes) -> Iterator[Any]:
-        started = perf_counter()
         with self._walls.session(source) as session:
+            ask = session.ask
+
+            def timed(*arguments: Any) -> Any:
+                started = perf_counter()
+                try:
+                    return ask(*arguments)
+                finally:
+                    self.seconds.append(perf_counter() - started)
+
+            session.ask = timed
             yield session
-        self.seconds.append(perf_counter() - started)
 
 
 def backends() -> dict[str, sandbox.Sandbox]:

@@ -1,0 +1,224 @@
+"""Files made of a batch alone: for platforms that take such a file, for other programs, and for people.
+
+It knows which there are and how they are put together; what a platform's file looks like is its own (`lms`).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from contextlib import contextmanager
+from decimal import Decimal
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from grader import grades, lms, pushes
+from grader.errors import UsageError
+from grader.export import Change
+from grader.journal import GRADES, JOURNAL, page_name
+from grader.lms import Entry, Made
+from grader.render import gradescope, html
+from grader.render.numbers import plain
+from grader.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from grader.grades import Grade, Origin
+
+WHEN = (1980, 1, 1, 0, 0, 0)  # in archives: the same grades are the same bytes
+
+
+class Source(NamedTuple):
+    """A batch to make a file of: its folder, what the column is called, and whether who is missing has 0 points."""
+
+    folder: Path
+    platform: str
+    column: str | None = None
+    missing_zero: bool = False
+
+
+def names() -> list[str]:
+    """Every file that can be made."""
+    return [*sorted(lms.makers()), *_FOR_ALL]
+
+
+def make(source: Source, file: IO[bytes]) -> int:
+    """Write the file; gives the number of students in it. Raises UsageError where it cannot be made."""
+    if source.platform in _FOR_ALL:
+        return _FOR_ALL[source.platform](source, file)
+    maximum = max((grade.maximum for grade in grades.read(source.folder) if grade.maximum), default=Decimal(0))
+    files = lms.makers()[source.platform](
+        Made(called(source), source.column is not None, maximum, lambda: _entries(source, maximum))
+    )
+    if len(files) == 1:
+        file.writelines(text.encode() for [texts] in [files.values()] for text in texts)
+    else:
+        with _archive(file) as archive:
+            for name, texts in files.items():
+                _put(archive, name, (text.encode() for text in texts))
+    return sum(1 for entry in _entries(source, maximum) if entry.points is not None)
+
+
+def is_logged(platform: str) -> bool:
+    """Whether the file is for a platform, and what it takes is noted."""
+    return platform in lms.makers()
+
+
+def changes(source: Source) -> Iterator[Change]:
+    """What has changed since the file was made last, student by student."""
+    last = {student: value for student, value, _ in pushes.read(source.folder, source.platform, called(source))}
+    for grade in grades.read(source.folder):
+        before, points = last.get(grade.student), _points(source, grade)
+        kind = grade.state if points is None else _kind(before, points)
+        after = before if points is None else plain(points)
+        written = points is not None
+        yield Change(grade.student, grade.name, kind, None, before, after, grade.maximum, written)
+
+
+def _kind(before: str | None, points: Decimal) -> str:
+    if before is None:
+        return "new"
+    if (last := Decimal(before)) == points:
+        return "unchanged"
+    return "raised" if points > last else "lowered"
+
+
+def note(source: Source) -> None:
+    """The file was written: remember what is in it and was not in the last."""
+    values = [
+        (change.student, change.after or "")
+        for change in changes(source)
+        if change.written and change.kind != "unchanged"
+    ]
+    pushes.append(source.folder, source.platform, called(source), values)
+
+
+def called(source: Source) -> str:
+    """What the column is called: as it was asked for, else as the rubric."""
+    if source.column:
+        return source.column
+    return next((report.rubric.id for _, report in reported(source.folder) if report), "grade")
+
+
+def _points(source: Source, grade: Grade) -> Decimal | None:
+    if grade.state == "missing" and source.missing_zero:
+        return Decimal(0)
+    return grade.points
+
+
+def _entries(source: Source, maximum: Decimal) -> Iterator[Entry]:
+    """Every student, by the platform's own key where they came from it."""
+    platform = source.platform.partition("-")[0]
+    known = {(origin.student, origin.attempt): origin for origin in grades.origins(source.folder)}
+    for grade in grades.read(source.folder):
+        key = _key(platform, grade, known.get((grade.student, grade.attempt or 1)))
+        missing = grade.state == "missing"
+        yield Entry(key, grade.name, grade.email, _points(source, grade), grade.maximum or maximum, missing)
+
+
+def _key(platform: str, grade: Grade, origin: Origin | None) -> str:
+    if origin is None or origin.key is None or not lms.has_own_keys(origin.platform):
+        return grade.student
+    if origin.platform == platform != "moodle":  # whose number is a participant's, which no file asks for
+        return origin.key
+    return "" if grade.student == origin.key else grade.student
+
+
+def reported(folder: Path) -> Iterator[tuple[Grade, Report | None]]:
+    """Every student with the report that counts. Both files are in one order, in which they are read side by side."""
+    try:
+        journal = (folder / JOURNAL).open("rb")
+    except OSError as error:
+        raise grades.no_batch(folder, error) from None
+    with journal as file:
+        by_student = groupby(map(Report.model_validate_json, file), key=lambda report: report.student)
+        for grade in grades.read(folder):
+            if grade.state != "graded":
+                yield grade, None
+                continue
+            for student, reports in by_student:
+                if student == grade.student:
+                    wanted = grade.attempt or 1
+                    yield grade, next(r for r in reports if (r.origin.attempt if r.origin else 1) == wanted)
+                    break
+            else:
+                raise UsageError(
+                    f"{folder}: {grade.student} has a grade and no report; expected both; run the batch again"
+                )
+
+
+# For people and for other programs.
+
+
+def _csv(source: Source, file: IO[bytes]) -> int:
+    file.write((source.folder / GRADES).read_bytes())
+    return sum(1 for grade in grades.read(source.folder) if grade.state == "graded")
+
+
+def _xlsx(source: Source, file: IO[bytes]) -> int:
+    from grader.render import workbook
+
+    return workbook.write(file, reported(source.folder))
+
+
+def _html(source: Source, file: IO[bytes]) -> int:
+    """A page a student, as students may see it."""
+    return _each(source, file, lambda grade, report: (page_name(grade.student), html.page(report.seen_by("student"))))
+
+
+def _gradescope(source: Source, file: IO[bytes]) -> int:
+    return _each(
+        source,
+        file,
+        lambda grade, report: (
+            f"{page_name(grade.student).removesuffix('.html')}/results.json",
+            gradescope.results(report),
+        ),
+    )
+
+
+def _moodle_feedback(source: Source, file: IO[bytes]) -> int:
+    """Pages in the folders of the download, by whose names Moodle finds the students again."""
+
+    def placed(grade: Grade, report: Report) -> tuple[str, str]:
+        origin = report.origin
+        if origin is None or origin.platform != "moodle" or not origin.path:
+            raise UsageError(
+                f"--to moodle-feedback: {grade.student}'s file came from no download of Moodle's; expected all to, for "
+                "feedback goes back by the names of its folders; grade such a download"
+            )
+        folder = origin.path.partition("/")[0].partition("_assignsubmission_")[0]
+        return f"{folder}_assignsubmission_file/feedback.html", html.page(report.seen_by("student"))
+
+    return _each(source, file, placed)
+
+
+def _each(source: Source, file: IO[bytes], one: Callable[[Grade, Report], tuple[str, str]]) -> int:
+    count = 0
+    with _archive(file) as archive:
+        for grade, report in reported(source.folder):
+            if report is not None:
+                name, text = one(grade, report)
+                _put(archive, name, [text.encode()])
+                count += 1
+    return count
+
+
+_FOR_ALL: dict[str, Callable[[Source, IO[bytes]], int]] = {
+    "csv": _csv, "gradescope": _gradescope, "html": _html, "moodle-feedback": _moodle_feedback, "xlsx": _xlsx,
+}  # fmt: skip
+
+
+@contextmanager
+def _archive(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        yield archive
+
+
+def _put(archive: zipfile.ZipFile, name: str, pieces: Iterator[bytes] | list[bytes]) -> None:
+    info = zipfile.ZipInfo(name, WHEN)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    with archive.open(info, "w", force_zip64=True) as entry:
+        for piece in pieces:
+            entry.write(piece)

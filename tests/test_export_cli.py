@@ -1,0 +1,144 @@
+"""`grade export` as it is typed: the guide's commands, what is printed, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+from test_export import SAMPLES
+
+from grader import batch, grading
+
+GUIDE = (ROOT / "docs" / "gradebooks.md").read_text()
+COMMANDS = re.findall(r"^    grade (export .+)$", GUIDE, re.MULTILINE)
+SOLUTIONS = {"000123": "right.py", "000124": "sigma_prime_at_activation.py", "000125": "right.py"}
+ROSTER = "id,name,email\n000123,Ana,ana@x.edu\n000124,Seán,sean@x.edu\n000125,Li,li@x.edu\n000126,Łucja,lucja@x.edu\n"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A folder with what the guide speaks of: two batches, and a gradebook of each platform."""
+    desk = tmp_path_factory.mktemp("desk")
+    (desk / "class").mkdir()
+    for key, name in SOLUTIONS.items():
+        shutil.copy(ROOT / "submissions" / "backprop" / name, desk / "class" / f"{key}.py")
+    (desk / "roster.csv").write_text(ROSTER)
+    loaded = grading.load(str(ROOT / "rubrics" / "backprop.toml"))
+    batch.run(batch.Plan(desk / "class", desk / "graded", *loaded, "zygote", 1, desk / "roster.csv"))
+    moodle = SAMPLES / "moodle" / "submissions_folders.zip"
+    batch.run(batch.Plan(moodle, desk / "graded-of-moodle", *loaded, "zygote", 1))
+    for name, sample in {
+        "canvas.csv": "canvas/gradebook_export.csv", "moodle.csv": "moodle/offline_worksheet.csv",
+        "blackboard.xls": "blackboard/gc_fullgc.xls", "brightspace.csv": "brightspace/gradebook_export.csv",
+    }.items():  # fmt: skip
+        shutil.copy(SAMPLES / sample, desk / name)
+    return desk
+
+
+def run(desk, command):
+    arguments = shlex.split(command) if isinstance(command, str) else command
+    return subprocess.run(
+        [sys.executable, "-m", "grader", *arguments], cwd=desk, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_there_are_commands():
+    assert len(COMMANDS) >= 12
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_guide_runs(command, desk):
+    """What is blocked in these gradebooks is allowed, for who reads the guide has others."""
+    allowed = [
+        f"--force={kind}"
+        for kind in ("lowered", "unmatched", "locked")
+        if "--template" in command and "--dry-run" not in command
+    ]
+    shutil.rmtree(desk / "tried", ignore_errors=True)
+    shutil.copytree(desk / "graded", desk / "tried")
+    ran = run(desk, [*shlex.split(command.replace("export graded ", "export tried ")), *allowed])
+    assert ran.returncode == 0, ran.stderr
+    for out in re.findall(r"--out (\S+)", command):
+        assert (desk / out).stat().st_size > 0
+        (desk / out).unlink()
+
+
+def test_the_dry_run_of_the_guide_is_true(desk):
+    shown = re.search(r"--dry-run\n\n((?:    .*\n|\n)+?)\n`--json`", GUIDE)[1]
+    command = next(command for command in COMMANDS if "--dry-run" in command)
+    expected = [" ".join(line.split()) for line in shown.splitlines() if line.strip()]
+    assert [" ".join(line.split()) for line in run(desk, command).stdout.splitlines() if line.strip()] == expected
+
+
+def test_json_has_every_student(desk):
+    ran = run(desk, "export graded --to canvas --template canvas.csv --column 'Homework 2' --dry-run --json")
+    told = json.loads(ran.stdout)
+    assert told["counts"] == {"new": 1, "lowered": 1, "unchanged": 1, "missing": 1}
+    assert told["blocked"] == ["lowered"]
+    assert [change["student"] for change in told["changes"]] == ["000123", "000124", "000125", "000126"]
+    assert [one["row"] for one in told["not_in_the_batch"]] == ["9005"]
+
+
+def test_a_dry_run_writes_nothing(desk):
+    before = {path: path.read_bytes() for path in desk.rglob("*") if path.is_file()}
+    run(desk, "export graded --to canvas --template canvas.csv --column 'Homework 1' --dry-run --out nothing.csv")
+    assert {path: path.read_bytes() for path in desk.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("export graded --to canvas --dry-run", "there is no template"),
+        ("export graded --to canvas --template canvas.csv", "--out: it is missing"),
+        ("export graded --to canvas --template canvas.csv --column 'Homework 2' --out x.csv", "not written, for some grades are lowered"),
+        ("export graded --to canvas --template canvas.csv --dry-run", "the column to fill: it has 2"),
+        ("export graded --to canvs --template canvas.csv --dry-run", "did you mean canvas"),
+        ("export graded --to sakaii --dry-run", "did you mean sakai"),
+        ("export graded --to sakai --dry-run --force lower", "did you mean lowered"),
+        ("export graded --to sakai --dry-run --missing nought", "expected zero"),
+        ("export graded --to xlsx --dry-run", "name the file"),
+        ("export class --to sakai --dry-run", "it is not what a batch leaves"),
+        ("export graded --to canvas --template none.csv --dry-run", "it cannot be read"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_says_what_to_do(command, why, desk):
+    ran = run(desk, command)
+    assert (ran.returncode, ran.stdout.count("Traceback"), why in ran.stderr) == (2, 0, True), ran.stderr
+    assert not (desk / "x.csv").exists()
+
+
+def test_a_lower_grade_in_a_file_that_is_made_is_blocked_too(desk, tmp_path):
+    shutil.copytree(desk / "graded", tmp_path / "graded")
+    assert run(tmp_path, "export graded --to sakai --column hw --out first.csv").returncode == 0
+    grades = tmp_path / "graded" / "grades.csv"
+    grades.write_text(grades.read_text().replace("000123,graded,10,", "000123,graded,9,"))
+    ran = run(tmp_path, "export graded --to sakai --column hw --out second.csv")
+    assert (ran.returncode, "some grades are lowered" in ran.stderr) == (2, True)
+    assert not (tmp_path / "second.csv").exists()
+    assert run(tmp_path, "export graded --to sakai --column hw --out second.csv --force lowered").returncode == 0
+
+
+def test_names_alone_are_confirmed_in_a_table(desk, tmp_path):
+    shutil.copytree(desk / "graded", tmp_path / "graded")
+    (tmp_path / "canvas.csv").write_text(
+        "Student,ID,Section,Homework 1 (1)\n    Points Possible,,,10\nAna,9001,A,\nSeán,9002,A,\nLi,9003,A,\n"
+    )
+    command = "export graded --to canvas --template canvas.csv --matches who.csv --out filled.csv"
+    assert "unmatched" in run(tmp_path, command).stderr
+    table = tmp_path / "who.csv"
+    table.write_text(re.sub(r",$", ",yes", table.read_text(), flags=re.MULTILINE))
+    ran = run(tmp_path, command)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "filled.csv").read_text().splitlines()[2:] == [
+        "Ana,9001,A,10",
+        "Seán,9002,A,6.85",
+        "Li,9003,A,10",
+    ]
