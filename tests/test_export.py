@@ -276,21 +276,32 @@ def test_a_decimal_comma_is_written_where_one_stands(course):
     assert filled.decode() == template.replace("Ada;9001;A;\n", "Ada;9001;A;8,5\n")
 
 
-# Missing, zero, excused and fault never turn into one another.
+# Missing, zero, excused and fault never turn into one another, in any gradebook.
 
-STATES = {"graded": student("0001", "0"), "unreadable": student("0001", "0", status="unreadable"), "missing": student("0001", status="missing"),
-          "fault": student("0001", status="fault")}  # fmt: skip
+STATES = {"graded": {"points": "0"}, "unreadable": {"points": "0", "status": "unreadable"}, "missing": {"status": "missing"},
+          "fault": {"status": "fault"}}  # fmt: skip
+CELLS = ("", "0", "8.5", "EX", "N/A", "-")
 
 
-@pytest.mark.parametrize("cell", ["", "0.00", "8.50", "EX", "N/A", "-"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("state", STATES)
-def test_states_stay_what_they_are(state, cell, course):
-    course.graded(STATES[state]).downloaded(canvas((*ADA, cell)))
-    _, rows = cells_of("canvas", course.write(forced=frozenset(export.BLOCKING)))
-    [after] = [row.standing for _, row in rows if row]
-    stays = state in ("missing", "fault") or cell in ("EX", "N/A")
-    [before] = [row.standing for _, row in cells_of("canvas", course.template.read_bytes())[1] if row]
-    assert after == (before if stays else lms.standing("0")) or (after.points, before.points) == (0, 0)
+@pytest.mark.parametrize("platform", TEMPLATES)
+def test_states_stay_what_they_are(platform, state, cell, course):
+    sample = (SAMPLES / platform / TEMPLATES[platform][0]).read_bytes()
+    column, records = cells_of(platform, sample)
+    n, row = next((n, row) for n, (_, row) in enumerate(records) if row and not row.locked)
+    form = delimited.form_of(io.BytesIO(sample), "sample")
+    changed = [record for record, _ in records]
+    changed[n] = changed[n].with_cell(column.place, cell, form.delimiter)
+    course.downloaded(form.mark + b"".join(form.encoded(record.text(form.delimiter)) for record in changed))
+    course.graded(student(row.person.key or row.person.ids[0], **STATES[state]))
+    before = cells_of(platform, course.template.read_bytes())[1][n][1].standing
+    after = cells_of(platform, course.write(platform, forced=frozenset(export.BLOCKING)))[1][n][1].standing
+    if state in ("missing", "fault") or before.state in ("excused", "unassigned"):
+        assert after == before
+        assert state not in ("missing", "fault") or course.out.read_bytes() == course.template.read_bytes()
+    else:
+        assert after.points == 0
 
 
 @pytest.mark.parametrize(("cell", "kind"), [("", "new"), ("0.00", "unchanged"), ("8.50", "lowered"), ("EX", "excused")])

@@ -142,3 +142,12 @@ def test_names_alone_are_confirmed_in_a_table(desk, tmp_path):
         "Seán,9002,A,6.85",
         "Li,9003,A,10",
     ]
+
+
+def test_a_name_that_begins_as_a_formula_does_is_written_as_it_is_and_told(desk, tmp_path):
+    shutil.copytree(desk / "graded", tmp_path / "graded")
+    grades = tmp_path / "graded" / "grades.csv"
+    grades.write_text(grades.read_text().replace(",Ana,", ",'=Ana(),"))
+    ran = run(tmp_path, "export graded --to sakai --column hw --out made.csv")
+    assert "=Ana(): begins as a formula does" in ran.stderr
+    assert '"=Ana()"' in (tmp_path / "made.csv").read_text()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grader.errors import UsageError, nearest
+from grader.outcomes import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from grader import making
     from grader.export import Change, Comparison
 
+SOME = 3  # names in a warning
 SHOWN = 40  # changes in the table; --json has all
 KINDS = (  # what wants a look first
     "lowered", "edited", "ambiguous", "unmatched", "locked", "fault", "raised", "new", "missing", "excused",
@@ -82,6 +85,7 @@ def export(
     order = exports.Order(folder, to, template, column, matches, forced, missing_zero=missing == "zero")
     with exports.compared(order) as comparison:
         print(_document(comparison) if as_json else _table(comparison))
+        _warn_of_formulas(comparison.changes())
         if matches and (waiting := confirmations.write(matches, comparison.suggestions())):
             print(
                 f"grade: {matches}: {waiting} may be who they seem; write yes or no behind each, and run this again",
@@ -131,6 +135,7 @@ def _show_made(source: making.Source, forced: frozenset[str], *, as_json: bool, 
 
     column = making.called(source)
     changes = list(making.changes(source))
+    _warn_of_formulas(changes)
     blocked = sorted({change.kind for change in changes} & set(BLOCKING) - forced)
     if as_json:
         print(_as_json({"platform": source.platform, "column": column, "blocked": blocked}, changes))
@@ -194,14 +199,27 @@ def _told(blocked: Iterable[str]) -> list[str]:
     return ["", *told] if told else []
 
 
+def _warn_of_formulas(changes: Iterable[Change]) -> None:
+    """Ids and names go back as they came, for the platform looks them up; who opens the file is to know."""
+    from grader.render.gradebook import FORMULA_STARTS
+
+    texts = (text for change in changes for text in (change.student, change.name))
+    first = list(islice((text for text in texts if text.startswith(FORMULA_STARTS)), SHOWN))
+    if first:
+        some = ", ".join(map(clean, first[:SOME])) + (" and others" if first[SOME:] else "")
+        print(
+            f"grade: {some}: begins as a formula does, and is written as it is; do not open the file in a spreadsheet "
+            "program before it is imported",
+            file=sys.stderr,
+        )
+
+
 def _cells(change: Change) -> tuple[str, ...]:
     before, after = ("" if text is None else text or "blank" for text in (change.before, change.after))
     return change.student, change.name, change.kind, before, after if change.kind != "missing" else "", change.note
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    from grader.outcomes import clean
-
     cells = [[" ".join(clean(cell).split()) for cell in row] for row in rows]
     widths = [min(40, max(map(len, column))) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
