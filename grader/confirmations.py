@@ -19,21 +19,22 @@ COLUMNS = ("student", "name", "row", "row_name", "confirmed")
 YES, NO = ("yes", "y", "true", "1", "x"), ("", "no", "n", "false", "0")
 
 
-def read(path: Path) -> Iterator[tuple[int, str, str]]:
-    """The confirmed ones: line, student and what the row is found by. Raises UsageError for what is no such table."""
+def read(path: Path) -> Iterator[tuple[int, str, str, bool]]:
+    """What was decided: line, student, what the row is found by, and yes or no. Raises UsageError for another table."""
     for number, row in _rows(path):
         answer = (row["confirmed"] or "").strip().casefold()
         if answer not in (*YES, *NO):
             raise UsageError(f"{path}:{number}: confirmed is {answer!r}; expected yes or no; write one of them")
-        if answer in YES:
-            yield number, row["student"], row["row"]
+        if answer:
+            yield number, row["student"], row["row"], answer in YES
 
 
 def write(path: Path, suggestions: Iterator[Suggestion]) -> int:
     """Add what is not in the table yet, and keep every answer; gives the number of lines that wait for one."""
     known = {(row["student"], row["row"]): row for _, row in _rows(path)} if path.exists() else {}
     for one in suggestions:
-        known.setdefault((one.student, one.row), one._asdict())
+        shown = one._asdict() | {"name": gradebook.inert(one.name), "row_name": gradebook.inert(one.row_name)}
+        known.setdefault((one.student, one.row), shown)
     if not known:
         return 0
     with replacing(path) as file:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from grader.errors import UsageError
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 DELIMITERS = "\t,;"
-LONGEST_RECORD = 2**20  # characters: a quote that is never closed would make one of all the rest
+LONGEST_RECORD = 2**16  # characters: a quote that is never closed would make one of all the rest
 
 
 class Form(NamedTuple):
-    """How a file is written. Bytes that are of no encoding come back as they were."""
+    """How a file is written. Bytes that are of no encoding of one byte a character come back as they were."""
 
     mark: bytes
     encoding: str
@@ -80,11 +81,11 @@ def _encoding(file: IO[bytes]) -> str:
 
 
 def records(file: IO[bytes], form: Form, name: str) -> Iterator[Record]:
-    """Every record of the file. Raises UsageError for a quote that is never closed."""
+    """Every record of the file. Raises UsageError for what is no such table: a quote that is never closed, say."""
     file.seek(len(form.mark))
     lines = io.TextIOWrapper(file, form.encoding, "surrogateescape", newline="")
+    pending, begun = "", 0
     try:
-        pending, begun = "", 0
         for number, line in enumerate(lines, 1):
             pending, begun = pending + line, begun if pending else number
             if (record := _record(pending, form.delimiter)) is not None:
@@ -93,36 +94,43 @@ def records(file: IO[bytes], form: Form, name: str) -> Iterator[Record]:
             elif len(pending) > LONGEST_RECORD:
                 break
         if pending:
-            raise UsageError(
-                f"{name}:{begun}: a quote is opened and never closed; expected it closed; download the file again"
-            )
+            raise _Malformed("a quote is opened and never closed")
+    except (_Malformed, UnicodeDecodeError) as error:
+        why = str(error) if isinstance(error, _Malformed) else f"it is not all {form.encoding}"
+        raise UsageError(
+            f"{name}:{begun}: {why}; expected a table as it was downloaded; download the file again"
+        ) from None
     finally:
-        lines.detach()
+        with suppress(ValueError):  # who stopped reading has closed the file
+            lines.detach()
+
+
+class _Malformed(Exception):
+    """What makes a record none; the message says so."""
 
 
 def _record(text: str, delimiter: str) -> Record | None:
-    """The record that this is; None where a quote is still open."""
-    body = text.rstrip("\r\n") if '"' not in text else _body(text)
+    """The record that this is; None where a quote is still open. Raises _Malformed."""
+    body = re.sub(r"(?:\r\n|\r|\n)\Z", "", text)  # one line end: others may be in a quoted cell
     end = text[len(body) :]
     if '"' not in body:
         return Record(tuple(body.split(delimiter)), end)
     cells, at = [], 0
     while True:
-        cell = re.compile(r'"(?:[^"]|"")*"' if body[at : at + 1] == '"' else f"[^{delimiter}]*").match(body, at)
-        if cell is None or (cell.end() < len(body) and body[cell.end()] != delimiter):
-            if body[at : at + 1] == '"' and cell is None:
-                return None  # it goes on in the next line
-            cell = re.compile(f"[^{delimiter}]*").match(body, at)  # a quote that is part of a text
-            assert cell is not None  # it matches anything
+        # a quoted cell ends at the first quote that has none behind it; a quote within a plain text is a part of it
+        cell = (_QUOTED if body.startswith('"', at) else _PLAIN[delimiter]).match(body, at)
+        if cell is None:
+            return None  # it goes on in the next line
         cells.append(cell[0])
         if cell.end() == len(body):
             return Record(tuple(cells), end)
+        if body[cell.end()] != delimiter:
+            raise _Malformed("there is text behind a quoted cell")
         at = cell.end() + 1
 
 
-def _body(text: str) -> str:
-    """Without what ends the line: one line end, for others may be in a quoted cell."""
-    return re.sub(r"(?:\r\n|\r|\n)\Z", "", text)
+_QUOTED = re.compile(r'"(?:[^"]|"")*+"')  # possessive: a doubled quote is never taken for an end
+_PLAIN = {delimiter: re.compile(f"[^{delimiter}]*") for delimiter in DELIMITERS}
 
 
 def _is_quoted(cell: str) -> bool:

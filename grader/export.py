@@ -10,7 +10,7 @@ import re
 from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from grader import delimited, grades, lms, pushes
 from grader.errors import UsageError, nearest
@@ -67,6 +67,7 @@ class Change(NamedTuple):
     maximum: Decimal | None
     written: bool
     note: str = ""
+    lowers: bool = False
 
 
 class Comparison:
@@ -97,11 +98,8 @@ class Comparison:
 
     def blocked(self) -> list[str]:
         """The kinds of change that are there, would do damage, and were not asked for."""
-        return [
-            kind
-            for kind, count in self.counts().items()
-            if count and kind in BLOCKING and kind not in self.order.forced
-        ]
+        found = {kind for change in self.changes() for kind in _dangers(change)}
+        return [kind for kind in BLOCKING if kind in found - self.order.forced]
 
     def write(self, out: Path) -> int:
         """Write the filled gradebook, and note what was pushed; gives the number of cells that were changed.
@@ -114,30 +112,47 @@ class Comparison:
                 f"{out}: not written, for some grades are {told}; expected none of these; look at them with --dry-run, "
                 f"and allow what you want with --force {' --force '.join(blocked)}"
             )
-        if out.resolve() in (self.order.template.resolve(), self.order.folder.resolve()):
-            raise UsageError(f"{out}: it is what is read; expected another file to write; name one with --out")
+        refuse_to_write(out, self.order.folder, self.order.template, self.order.matches)
+        pushes.check(self.order.folder)
         count = 0
         for found in self._matching.found():
             change = _change(self.order, found)
             if change.written and found.line is not None:
                 self._matching.fill(found.line, change.after or "")
                 count += 1
-        with replacing(out) as file:
+        with written(out) as file:
             file.write(self.form.mark)
             file.writelines(self._filled())
-        values = ((change.student, change.after or "") for change in self.changes() if change.written)
-        pushes.append(self.order.folder, self.order.platform, self.column.title, values)
+        pushed = (
+            pushes.Pushed(change.student, change.row, change.after or "", change.before)
+            for change in self.changes()
+            if change.written
+        )
+        pushes.append(self.order.folder, self.order.platform, self.column.key, pushed)
         return count
 
     def take_rows(self) -> None:
+        """Read the gradebook's students. Raises UsageError for a row that does not fit the header."""
+        marks = set(re.findall(r"[.,]", self.column.told))
         with self.order.template.open("rb") as file:
             records = delimited.records(file, self.form, str(self.order.template))
             header = next(records).cells
             for record in records:
                 cells = record.cells
                 if row := self._gradebook.row(header, cells, self.column):
+                    if not self.column.place < len(cells) <= len(header):
+                        whose = row.person.name or row.person.key
+                        raise UsageError(
+                            f"{self.order.template}: the row of {whose} has {len(cells)} cells; expected "
+                            f"{len(header)}, as the first line has; download it again"
+                        )
                     self._matching.take_row(row)
-                    self._comma = self._comma or bool(re.fullmatch(r"\d+,\d+", lms.cell(cells, self.column.place)))
+                    marks |= set(
+                        re.findall(r"[.,]", lms.cell(cells, self.column.place))
+                        if row.standing.points is not None
+                        else ()
+                    )
+        self._comma = marks == {","}
 
     def _filled(self) -> Iterator[bytes]:
         fillings = self._matching.fillings()
@@ -173,11 +188,15 @@ def compared(order: Order) -> Iterator[Comparison]:
             f"{order.template}: it cannot be read ({why}); expected a gradebook of {gradebook.TITLE}'s; download it"
         ) from None
     column = _column(order, gradebook, head)
+    if column.told and not (column.maximum and column.maximum > 0):
+        raise UsageError(
+            f"{order.template}: {column.title} is of {column.told!r} points; expected a number above 0, without a mark "
+            "between thousands; mend it in the platform and download it again"
+        )
     with Matching(order.platform) as matching:
-        matching.take_origins(grades.origins(order.folder))
-        for grade in grades.read(order.folder):
-            matching.take_grade(grade)
-        matching.take_pushed(pushes.read(order.folder, order.platform, column.title))
+        for grade, origin in grades.read(order.folder):
+            matching.take_grade(grade, origin)
+        matching.take_pushed(pushes.read(order.folder, order.platform, column.key))
         comparison = Comparison(order, gradebook, form, column, matching)
         comparison.take_rows()
         _confirm(order, matching)
@@ -197,7 +216,7 @@ def _gradebook(platform: str) -> Gradebook:
 
 
 def _column(order: Order, gradebook: Gradebook, head: list[list[str]]) -> Column:
-    """The column that was named, by its title or the beginning of it, or the only one there is."""
+    """The column that was named, by its title, its name, or whole words at its beginning; or the only one there is."""
     known = gradebook.columns(head)
     if not known:
         raise UsageError(
@@ -206,7 +225,8 @@ def _column(order: Order, gradebook: Gradebook, head: list[list[str]]) -> Column
         )
     asked = order.column
     named = [column for column in known if asked is None or column.title == asked]
-    named = named or [column for column in known if asked and column.title.startswith(asked)]
+    named = named or [column for column in known if column.name == asked]
+    named = named or [column for column in known if asked and re.match(re.escape(asked) + r"(?!\w)", column.title)]
     if len(named) != 1:
         found = f"found {asked!r}" if asked else f"it has {len(known)}"
         raise UsageError(
@@ -220,8 +240,8 @@ def _confirm(order: Order, matching: Matching) -> None:
     from grader import confirmations
 
     if order.matches and order.matches.exists():
-        for number, student, ref in confirmations.read(order.matches):
-            if wrong := matching.confirm(student, ref):
+        for number, student, ref, same in confirmations.read(order.matches):
+            if wrong := matching.decide(student, ref, same=same):
                 raise UsageError(f"{order.matches}:{number}: {wrong}; expected one of each; mend or remove the line")
 
 
@@ -232,9 +252,16 @@ def _change(order: Order, found: Found) -> Change:
     kind, after, note = _becomes(order, found)
     row = found.row
     maximum = row.maximum if row and row.maximum is not None else found.maximum
-    written = kind in WRITTEN and (kind not in BLOCKING or kind in order.forced)
     ref, before = (row.person.key, _stands(row)) if row else (None, None)
-    return Change(found.student, found.name, kind, ref, before, after, maximum, written, note)
+    standing = row.standing.points if row else None
+    lowers = kind in WRITTEN and after is not None and standing is not None and Decimal(after) < standing
+    change = Change(found.student, found.name, kind, ref, before, after, maximum, kind in WRITTEN, note, lowers)
+    return change._replace(written=change.written and not _dangers(change) - order.forced)
+
+
+def _dangers(change: Change) -> set[str]:
+    """What has to be allowed before this is written: both, where somebody's own grade would be lowered."""
+    return {kind for kind in (change.kind, "lowered" if change.lowers else "") if kind in BLOCKING}
 
 
 def _becomes(order: Order, found: Found) -> tuple[str, str | None, str]:
@@ -257,7 +284,9 @@ def _scaled(found: Found, row: Row) -> tuple[Decimal, str]:
     """The points as the column counts them, rounded once; and a word on it where that is not as the rubric does."""
     missing = "missing, as 0" if found.state == "missing" else ""
     points, own = found.points or Decimal(0), found.maximum
-    if row.maximum is None or own is None or row.maximum == own:
+    if row.maximum is None:
+        return points.quantize(CENTS, ROUND_HALF_UP), missing or "the column does not tell of how many points it is"
+    if own is None or row.maximum == own:
         return points.quantize(CENTS, ROUND_HALF_UP), missing
     scaled = (points * row.maximum / own).quantize(CENTS, ROUND_HALF_UP)
     return scaled, f"{plain(points)} of {plain(own)} is {plain(scaled)} of {plain(row.maximum)}"
@@ -265,12 +294,14 @@ def _scaled(found: Found, row: Row) -> tuple[Decimal, str]:
 
 def _kind(found: Found, row: Row, value: Decimal) -> str:
     standing = row.standing
-    if standing.state == "blank":
-        return "new"
     if standing.points is not None and standing.points.quantize(CENTS) == value:
         return "unchanged"
-    if standing.points is None or (found.pushed is not None and Decimal(found.pushed) != standing.points):
+    stands, pushed = _stands(row), found.pushed
+    changed = pushed is not None and stands not in (pushed, found.before_push)  # and it may not be imported yet
+    if changed or standing.state == "other":
         return "edited"
+    if standing.points is None:
+        return "new"
     return "raised" if value > standing.points else "lowered"
 
 
@@ -279,3 +310,26 @@ def _stands(row: Row) -> str:
     return (
         plain(standing.points) if standing.points is not None else "" if standing.state == "blank" else standing.state
     )
+
+
+# Where it is written.
+
+
+def refuse_to_write(out: Path, folder: Path, *read: Path | None) -> None:
+    """Raise UsageError where the file to write is one that is read, or the batch's own."""
+    own = out.resolve()
+    if own in {path.resolve() for path in read if path} or own.is_relative_to(folder.resolve()):
+        raise UsageError(f"{out}: it is what is read, or the batch's; expected another file; name one with --out")
+
+
+@contextmanager
+def written(out: Path) -> Iterator[IO[bytes]]:
+    """The file to write, whole or not at all. Raises UsageError where it cannot be."""
+    try:
+        with replacing(out) as file:
+            yield file
+    except (OSError, ValueError) as error:
+        why = str(getattr(error, "strerror", None) or error).lower()
+        raise UsageError(
+            f"{out}: it cannot be written ({why}); expected a file in a folder that is there; name one"
+        ) from None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    _Reported = dict[tuple[str, int], tuple[str | None, str | None, str | None, str | None]]
+
 STATES = {"graded": "graded", "unreadable": "graded", "missing": "missing", "fault": "fault"}  # unreadable has 0 points
 
 
@@ -36,36 +38,46 @@ class Grade(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where a report's submission came from: whose, which attempt; the platform, its key, the path in its download."""
+    """Where a submission came from: the platform whose download it was, and what that knows the student by."""
 
-    student: str
-    attempt: int
-    platform: str | None
-    key: str | None
-    path: str | None
+    platform: str | None = None
+    key: str | None = None
 
 
-def read(folder: Path) -> Iterator[Grade]:
-    """Every student of the batch. Raises UsageError where the folder is no batch's, or somebody has changed it."""
+def read(folder: Path) -> Iterator[tuple[Grade, Origin]]:
+    """Every student of the batch, and where the attempt that counts came from.
+
+    Raises UsageError where the folder is no batch's, or the grades are not what the reports say: a batch that is
+    running, was killed, or has been changed by somebody.
+    """
+    reported = _reported(folder)
+    seen: set[str] = set()
+    path = folder / GRADES
     try:
-        with (folder / GRADES).open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             for number, row in enumerate(csv.DictReader(file), 2):
                 try:
-                    yield _grade(row)
-                except (KeyError, InvalidOperation, ValueError) as error:
+                    grade = _grade(row)
+                    if grade.student in seen:
+                        raise ValueError(f"{grade.student} stands there twice")
+                    seen.add(grade.student)
+                    yield grade, _checked(grade, reported)
+                except (KeyError, TypeError, InvalidOperation, ValueError) as error:
                     why = f"{type(error).__name__}: {error}"
                     raise UsageError(
-                        f"{folder / GRADES}:{number}: it is not as a batch leaves it ({why}); expected it unchanged; "
-                        "run the batch again, which writes it anew"
+                        f"{path}:{number}: it is not as a batch leaves it ({why}); expected it unchanged, and the "
+                        "batch at its end; run the batch again, which writes it anew"
                     ) from None
     except OSError as error:
         raise no_batch(folder, error) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _changed(path, error) from None
 
 
 def _grade(row: dict[str, Any]) -> Grade:
     state = STATES[row["status"]]
     points, maximum = (Decimal(row[name]) if state == "graded" else None for name in ("points", "max_points"))
-    if points is not None and maximum is not None and not 0 <= points <= maximum:
+    if points is not None and maximum is not None and not (maximum.is_finite() and 0 <= points <= maximum > 0):
         raise ValueError(f"{points} points of {maximum}")
     told = (_told(row[column]) for column in ("name", "email", "section"))
     return Grade(row["student"], state, points, maximum, int(row["attempt"]) if row["attempt"] else None, *told)
@@ -76,29 +88,41 @@ def _told(text: str) -> str:
     return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
 
 
-def origins(folder: Path) -> Iterator[Origin]:
-    """Where every report's submission came from."""
+def _checked(grade: Grade, reported: _Reported) -> Origin:
+    if grade.state != "graded":
+        return Origin()
+    points, maximum, *origin = reported.get((grade.student, grade.attempt or 1), (None, None, None, None))
+    if points is None or maximum is None or (Decimal(points), Decimal(maximum)) != (grade.points, grade.maximum):
+        raise ValueError(f"{grade.student} has {grade.points} points, and {points or 'none'} in the reports")
+    return Origin(*origin)
+
+
+def _reported(folder: Path) -> _Reported:
+    """Points, their maximum, platform and key of every report; the last of an attempt is the one that counts."""
+    path = folder / JOURNAL
+    reported: _Reported = {}
     try:
-        with (folder / JOURNAL).open("rb") as file:
+        with path.open("rb") as file:
             for line in file:
                 known = pydantic_core.from_json(line)
                 origin = known.get("origin") or {}
-                yield Origin(
-                    known["student"],
-                    origin.get("attempt", 1),
-                    origin.get("platform"),
-                    origin.get("key"),
-                    origin.get("path"),
-                )
+                reported[known["student"], origin.get("attempt", 1)] = (
+                    str(known["points"]), str(known["max_points"]), origin.get("platform"), origin.get("key"),
+                )  # fmt: skip
     except OSError as error:
         raise no_batch(folder, error) from None
-    except (ValueError, KeyError) as error:
-        raise UsageError(
-            f"{folder / JOURNAL}: it has what is no report ({error}); expected it unchanged; run the batch again"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _changed(path, error) from None
+    return reported
 
 
 def no_batch(folder: Path, error: OSError) -> UsageError:
     """What is said of a folder that no batch left."""
     why = (error.strerror or str(error)).lower()
     return UsageError(f"{folder}: it is not what a batch leaves ({why}); expected the folder of --out; name that")
+
+
+def _changed(path: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"{path}: it is not as a batch leaves it ({type(error).__name__}); expected it unchanged; run the batch again"
+    )

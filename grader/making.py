@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from grader import grades, lms, pushes
+from grader import __version__, grades, lms, pushes
 from grader.errors import UsageError
 from grader.export import Change
 from grader.journal import GRADES, JOURNAL, page_name
@@ -47,7 +47,7 @@ def make(source: Source, file: IO[bytes]) -> int:
     """Write the file; gives the number of students in it. Raises UsageError where it cannot be made."""
     if source.platform in _FOR_ALL:
         return _FOR_ALL[source.platform](source, file)
-    maximum = max((grade.maximum for grade in grades.read(source.folder) if grade.maximum), default=Decimal(0))
+    maximum = max((grade.maximum for grade, _ in grades.read(source.folder) if grade.maximum), default=Decimal(0))
     files = lms.makers()[source.platform](
         Made(called(source), source.column is not None, maximum, lambda: _entries(source, maximum))
     )
@@ -67,8 +67,8 @@ def is_logged(platform: str) -> bool:
 
 def changes(source: Source) -> Iterator[Change]:
     """What has changed since the file was made last, student by student."""
-    last = {student: value for student, value, _ in pushes.read(source.folder, source.platform, called(source))}
-    for grade in grades.read(source.folder):
+    last = {one.student: one.value for one in pushes.read(source.folder, source.platform, called(source))}
+    for grade, _ in grades.read(source.folder):
         before, points = last.get(grade.student), _points(source, grade)
         kind = grade.state if points is None else _kind(before, points)
         after = before if points is None else plain(points)
@@ -86,12 +86,9 @@ def _kind(before: str | None, points: Decimal) -> str:
 
 def note(source: Source) -> None:
     """The file was written: remember what is in it and was not in the last."""
-    values = [
-        (change.student, change.after or "")
-        for change in changes(source)
-        if change.written and change.kind != "unchanged"
-    ]
-    pushes.append(source.folder, source.platform, called(source), values)
+    changed = [change for change in changes(source) if change.written and change.kind != "unchanged"]
+    pushed = (pushes.Pushed(change.student, None, change.after or "", change.before) for change in changed)
+    pushes.append(source.folder, source.platform, called(source), pushed)
 
 
 def called(source: Source) -> str:
@@ -110,15 +107,13 @@ def _points(source: Source, grade: Grade) -> Decimal | None:
 def _entries(source: Source, maximum: Decimal) -> Iterator[Entry]:
     """Every student, by the platform's own key where they came from it."""
     platform = source.platform.partition("-")[0]
-    known = {(origin.student, origin.attempt): origin for origin in grades.origins(source.folder)}
-    for grade in grades.read(source.folder):
-        key = _key(platform, grade, known.get((grade.student, grade.attempt or 1)))
-        missing = grade.state == "missing"
-        yield Entry(key, grade.name, grade.email, _points(source, grade), grade.maximum or maximum, missing)
+    for grade, origin in grades.read(source.folder):
+        key = _key(platform, grade, origin)
+        yield Entry(key, grade.name, grade.email, _points(source, grade), grade.maximum or maximum)
 
 
-def _key(platform: str, grade: Grade, origin: Origin | None) -> str:
-    if origin is None or origin.key is None or not lms.has_own_keys(origin.platform):
+def _key(platform: str, grade: Grade, origin: Origin) -> str:
+    if origin.key is None or not lms.has_own_keys(origin.platform):
         return grade.student
     if origin.platform == platform != "moodle":  # whose number is a participant's, which no file asks for
         return origin.key
@@ -128,24 +123,26 @@ def _key(platform: str, grade: Grade, origin: Origin | None) -> str:
 def reported(folder: Path) -> Iterator[tuple[Grade, Report | None]]:
     """Every student with the report that counts. Both files are in one order, in which they are read side by side."""
     try:
-        journal = (folder / JOURNAL).open("rb")
+        with (folder / JOURNAL).open("rb") as file:
+            by_student = groupby(map(Report.model_validate_json, file), key=lambda report: report.student)
+            for grade, _ in grades.read(folder):
+                yield grade, _report_of(grade, by_student) if grade.state == "graded" else None
     except OSError as error:
         raise grades.no_batch(folder, error) from None
-    with journal as file:
-        by_student = groupby(map(Report.model_validate_json, file), key=lambda report: report.student)
-        for grade in grades.read(folder):
-            if grade.state != "graded":
-                yield grade, None
-                continue
-            for student, reports in by_student:
-                if student == grade.student:
-                    wanted = grade.attempt or 1
-                    yield grade, next(r for r in reports if (r.origin.attempt if r.origin else 1) == wanted)
-                    break
-            else:
-                raise UsageError(
-                    f"{folder}: {grade.student} has a grade and no report; expected both; run the batch again"
-                )
+    except (ValueError, LookupError) as error:
+        raise UsageError(
+            f"{folder}: its reports are not as this grader leaves them ({type(error).__name__}); expected those of "
+            f"grader {__version__}, in order; run the batch again"
+        ) from None
+
+
+def _report_of(grade: Grade, by_student: Iterator[tuple[str | None, Iterator[Report]]]) -> Report:
+    for student, reports in by_student:
+        if student == grade.student:
+            for report in reports:
+                if (report.origin.attempt if report.origin else 1) == (grade.attempt or 1):
+                    return report
+    raise LookupError(grade.student)
 
 
 # For people and for other programs.
@@ -153,7 +150,7 @@ def reported(folder: Path) -> Iterator[tuple[Grade, Report | None]]:
 
 def _csv(source: Source, file: IO[bytes]) -> int:
     file.write((source.folder / GRADES).read_bytes())
-    return sum(1 for grade in grades.read(source.folder) if grade.state == "graded")
+    return sum(1 for grade, _ in grades.read(source.folder) if grade.state == "graded")
 
 
 def _xlsx(source: Source, file: IO[bytes]) -> int:

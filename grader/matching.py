@@ -20,25 +20,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from grader.grades import Grade, Origin
+    from grader.pushes import Pushed
 
 _SCHEMA = """
-CREATE TABLE grade (n INTEGER PRIMARY KEY, student TEXT UNIQUE, state TEXT, points TEXT, maximum TEXT, attempt INTEGER,
-    name TEXT, email TEXT);
-CREATE TABLE origin (student TEXT, attempt INTEGER, platform TEXT, key TEXT, PRIMARY KEY (student, attempt));
+CREATE TABLE grade (n INTEGER PRIMARY KEY, student TEXT UNIQUE, state TEXT, points TEXT, maximum TEXT, name TEXT,
+    email TEXT);
 CREATE TABLE line (n INTEGER PRIMARY KEY, ref TEXT, name TEXT, state TEXT, points TEXT, maximum TEXT, locked TEXT);
 CREATE TABLE want (kind TEXT, text TEXT, grade INTEGER, PRIMARY KEY (kind, text, grade));
 CREATE TABLE have (kind TEXT, text TEXT, line INTEGER, PRIMARY KEY (kind, text, line));
 CREATE TABLE pair (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
 CREATE TABLE match (grade INTEGER PRIMARY KEY, line INTEGER UNIQUE);
 CREATE TABLE doubt (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
-CREATE TABLE pushed (student TEXT PRIMARY KEY, value TEXT, time TEXT);
+CREATE TABLE refused (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
+CREATE TABLE pushed (student TEXT PRIMARY KEY, ref TEXT, value TEXT, before TEXT);
 CREATE TABLE fill (line INTEGER PRIMARY KEY, value TEXT);
 """
 KINDS = ("key", "id", "login")  # strongest first
 
 
 class Found(NamedTuple):
-    """A grade with its row, if it has one; what was last pushed; and whether it fits several rows, or others do its."""
+    """A grade with its row, if it has one; what was pushed there last, over what; and whether it is in doubt."""
 
     student: str
     name: str
@@ -48,6 +49,7 @@ class Found(NamedTuple):
     line: int | None
     row: Row | None
     pushed: str | None
+    before_push: str | None
     in_doubt: bool
 
 
@@ -77,26 +79,19 @@ class Matching:
 
     # What there is.
 
-    def take_origins(self, origins: Iterable[Origin]) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO origin VALUES (?, ?, ?, ?)",
-            ((one.student, one.attempt, one.platform, one.key) for one in origins),
-        )
-
-    def take_grade(self, grade: Grade) -> None:
+    def take_grade(self, grade: Grade, origin: Origin) -> None:
+        """One grade. What only a platform itself knows students by is good for that platform's own rows alone."""
         points, maximum = (None if number is None else str(number) for number in (grade.points, grade.maximum))
         added = self._db.execute(
-            "INSERT INTO grade (student, state, points, maximum, attempt, name, email) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (grade.student, grade.state, points, maximum, grade.attempt, grade.name, grade.email),
+            "INSERT INTO grade (student, state, points, maximum, name, email) VALUES (?, ?, ?, ?, ?, ?)",
+            (grade.student, grade.state, points, maximum, grade.name, grade.email),
         )
-        query = "SELECT platform, key FROM origin WHERE student = ? ORDER BY attempt = ? DESC LIMIT 1"
-        platform, key = self._db.execute(query, (grade.student, grade.attempt)).fetchone() or (None, None)
-        ids = {grade.student, key}
-        if platform != self._platform and lms.has_own_keys(platform):
-            ids.discard(key)  # another platform's number: here it is somebody else's
+        ids = {grade.student, origin.key}
+        if lms.has_own_keys(origin.platform):
+            ids.discard(origin.key)
         wanted = [("id", text) for text in ids] + [("login", text) for text in (*ids, grade.email)]
         wanted += [("name", _words(grade.name or grade.student))]
-        wanted += [("key", key)] if platform == self._platform else []
+        wanted += [("key", origin.key)] if origin.platform == self._platform else []
         self._note("want", added.lastrowid, wanted)
 
     def take_row(self, row: Row) -> int:
@@ -107,7 +102,7 @@ class Matching:
             "INSERT INTO line (ref, name, state, points, maximum, locked) VALUES (?, ?, ?, ?, ?, ?)",
             (_ref(person), person.name, stands.state, points, maximum, row.locked),
         )
-        had = [("key", person.key), *(("id", text) for text in (person.key, *person.ids))]
+        had = [("key", person.key), *(("id", text) for text in person.ids)]
         had += [("login", text) for text in person.logins] + [("name", _words(person.name))]
         self._note("have", added.lastrowid, had)
         return int(added.lastrowid or 0)
@@ -116,22 +111,29 @@ class Matching:
         rows = {(kind, folded(text), n) for kind, text in texts if text and text.strip()}
         self._db.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", rows)  # noqa: S608 the text is ours
 
-    def take_pushed(self, pushed: Iterable[tuple[str, str, str]]) -> None:
-        """What was pushed earlier: student, value, time; the last of each counts."""
-        self._db.executemany("INSERT OR REPLACE INTO pushed VALUES (?, ?, ?)", pushed)
+    def take_pushed(self, pushed: Iterable[Pushed]) -> None:
+        """What was pushed earlier; the last of each student counts."""
+        rows = ((one.student, one.row, one.value, one.before) for one in pushed)
+        self._db.executemany("INSERT OR REPLACE INTO pushed VALUES (?, ?, ?, ?)", rows)
 
     # Who is who.
 
-    def confirm(self, student: str, ref: str) -> str:
-        """Somebody has said that these belong together; gives what is wrong with that, if anything."""
+    def decide(self, student: str, ref: str, *, same: bool) -> str:
+        """Somebody has said that these belong together, or do not; gives what is wrong with that, if anything."""
         grades = self._db.execute("SELECT n FROM grade WHERE student = ?", (student,)).fetchall()
         lines = self._db.execute("SELECT n FROM line WHERE ref = ?", (ref,)).fetchall()
         if len(grades) != 1:
             return f"there is no student {student!r}"
         if len(lines) != 1:
             return f"the gradebook has {len(lines)} rows {ref!r}"
+        pair = grades[0][0], lines[0][0]
+        if not same:
+            self._db.execute("INSERT OR IGNORE INTO refused VALUES (?, ?)", pair)
+            return ""
+        if self._db.execute("SELECT 1 FROM match WHERE (grade, line) = (?, ?)", pair).fetchone():
+            return ""
         try:
-            self._db.execute("INSERT INTO match VALUES (?, ?)", (grades[0][0], lines[0][0]))
+            self._db.execute("INSERT INTO match VALUES (?, ?)", pair)
         except sqlite3.IntegrityError:
             return f"{student!r} or {ref!r} is confirmed with another"
         return ""
@@ -140,11 +142,14 @@ class Matching:
         """Find the row of every grade. Call it once, when everything is there."""
         for kind in KINDS:
             self._pair(kind)
-            self._db.execute(
-                "INSERT INTO match SELECT grade, line FROM (SELECT grade, line, COUNT(*) OVER (PARTITION BY grade) AS "
-                "lines, COUNT(*) OVER (PARTITION BY line) AS grades FROM pair) WHERE lines = 1 AND grades = 1 "
-                "AND line NOT IN (SELECT line FROM match) AND line NOT IN (SELECT line FROM doubt)"
-            )
+            sure = self._db.execute(
+                "SELECT lone.grade, lone.line, grade.name, line.name FROM (SELECT grade, line, COUNT(*) OVER "
+                "(PARTITION BY grade) AS lines, COUNT(*) OVER (PARTITION BY line) AS grades FROM pair) AS lone "
+                "JOIN grade ON grade.n = lone.grade JOIN line ON line.n = lone.line WHERE lines = 1 AND grades = 1 "
+                "AND lone.line NOT IN (SELECT line FROM match) AND lone.line NOT IN (SELECT line FROM doubt)"
+            ).fetchall()
+            agreed = ((grade, line) for grade, line, name, other in sure if _agree(name, other))
+            self._db.executemany("INSERT INTO match VALUES (?, ?)", agreed)
             self._db.execute(
                 "INSERT INTO doubt SELECT grade, line FROM pair WHERE grade NOT IN (SELECT grade FROM match)"
             )
@@ -153,8 +158,10 @@ class Matching:
         self._db.execute("DELETE FROM pair")
         self._db.execute(
             "INSERT OR IGNORE INTO pair SELECT grade, line FROM want JOIN have USING (kind, text) WHERE kind = ? "
-            "AND grade NOT IN (SELECT grade FROM match) AND grade NOT IN (SELECT grade FROM doubt)", (kind,),
-        )  # fmt: skip
+            "AND grade NOT IN (SELECT grade FROM match) AND grade NOT IN (SELECT grade FROM doubt) "
+            "AND NOT EXISTS (SELECT 1 FROM refused WHERE refused.grade = want.grade AND refused.line = have.line)",
+            (kind,),
+        )
 
     def suggestions(self) -> Iterator[Suggestion]:
         """What only a person can decide: those in doubt, and those whose names are the same."""
@@ -171,20 +178,23 @@ class Matching:
     def found(self) -> Iterator[Found]:
         """Every grade, in order of students."""
         rows = self._db.execute(
-            "SELECT student, grade.name, grade.state, grade.points, grade.maximum, line.n, ref, line.name, line.state, "
-            "line.points, line.maximum, locked, value, grade.n IN (SELECT grade FROM doubt) "
+            "SELECT grade.student, grade.name, grade.state, grade.points, grade.maximum, line.n, line.ref, line.name, "
+            "line.state, line.points, line.maximum, locked, value, before, grade.n IN (SELECT grade FROM doubt) "
             "FROM grade LEFT JOIN match ON match.grade = grade.n LEFT JOIN line ON line.n = match.line "
-            "LEFT JOIN pushed USING (student) ORDER BY grade.n"
+            "LEFT JOIN pushed ON pushed.student = grade.student AND pushed.ref = line.ref ORDER BY grade.n"
         )
-        for student, name, state, points, maximum, n, *of_row, pushed, in_doubt in rows:
+        for student, name, state, points, maximum, n, *of_row, pushed, before, in_doubt in rows:
             yield Found(
                 student, name, state, _number(points), _number(maximum), n, None if n is None else _row(*of_row),
-                pushed, bool(in_doubt),
+                pushed, before, bool(in_doubt),
             )  # fmt: skip
 
     def rows_of_nobody(self) -> Iterator[tuple[str, str]]:
         """The rows no grade belongs to: what they are found by, and the name."""
-        return self._db.execute("SELECT ref, name FROM line WHERE n NOT IN (SELECT line FROM match) ORDER BY n")
+        return self._db.execute(
+            "SELECT ref, name FROM line WHERE n NOT IN (SELECT line FROM match) AND n NOT IN (SELECT line FROM doubt) "
+            "ORDER BY n"
+        )
 
     def fill(self, line: int, value: str) -> None:
         """This is to stand in that row."""
@@ -210,3 +220,14 @@ def _number(text: Any) -> Decimal | None:
 def _words(name: str) -> str:
     """A name as it is compared: its words in any order, for some write the last one first."""
     return " ".join(sorted(re.findall(r"\w+", folded(name)))).replace("_", " ")
+
+
+def _agree(one: str | None, other: str | None) -> bool:
+    """Whether two names may be one person's: where both are known, some word of one is in the other."""
+    if not one or not other:
+        return True
+    squeezed = ["".join(re.findall(r"\w", folded(name))) for name in (one, other)]
+    words = [[word for word in re.findall(r"\w+", folded(name)) if len(word) > 1] for name in (one, other)]
+    if not all(words):
+        return True  # initials, or none of what makes words
+    return any(word in squeezed[1] for word in words[0]) or any(word in squeezed[0] for word in words[1])

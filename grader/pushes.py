@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, NamedTuple
 
 from grader.errors import UsageError
 
@@ -18,41 +19,57 @@ if TYPE_CHECKING:
 LOG = "pushed.jsonl"
 
 
-def read(folder: Path, platform: str, column: str) -> Iterator[tuple[str, str, str]]:
-    """Student, value and time of all that was pushed to this column, in order; not a line that has no end."""
+class Pushed(NamedTuple):
+    """One grade that was written: the student, the row it went to, its value, and what stood there before."""
+
+    student: str
+    row: str | None
+    value: str
+    before: str | None
+    time: str = ""
+
+
+def read(folder: Path, platform: str, column: str) -> Iterator[Pushed]:
+    """All that was pushed to this column, in order; not a line that has no end. Raises UsageError for no such log."""
     path = folder / LOG
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith("\n"):
-                return
-            try:
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                if not line.endswith("\n"):
+                    return
                 known = json.loads(line)
                 if (known["platform"], known["column"]) == (platform, column):
-                    yield known["student"], known["value"], known["time"]
-            except (ValueError, KeyError, TypeError):
-                raise UsageError(
-                    f"{path}:{number}: it is no line of the log; expected it unchanged; put the file elsewhere to "
-                    "begin a new one: what was pushed until now is then taken for somebody else's"
-                ) from None
+                    if not Decimal(known["value"]).is_finite():
+                        raise ValueError
+                    yield Pushed(known["student"], known.get("row"), known["value"], known.get("before"), known["time"])
+    except (OSError, ValueError, KeyError, TypeError, InvalidOperation) as error:
+        raise UsageError(
+            f"{path}: it is no log of what was pushed ({type(error).__name__}); expected it unchanged; put the file "
+            "elsewhere to begin a new one: what was pushed until now is then taken for somebody else's"
+        ) from None
 
 
-def append(folder: Path, platform: str, column: str, values: Iterable[tuple[str, str]]) -> None:
-    """Note that these values of these students were written."""
-    time = datetime.now(UTC).isoformat(timespec="seconds")
+def check(folder: Path) -> None:
+    """Whether something can be noted, before anything is written that is to be. Raises UsageError."""
     path = folder / LOG
-    _end_last_line(path)
-    with path.open("a", encoding="utf-8") as file:
-        for student, value in values:
-            entry = {
-                "platform": platform,
-                "column": column,
-                "student": student,
-                "value": value,
-                "time": time,
-                "comment": None,
-            }
+    try:
+        _end_last_line(path)
+        path.open("a", encoding="utf-8").close()
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"{path}: it cannot be written to ({why}); expected to note there what is pushed; mend that"
+        ) from None
+
+
+def append(folder: Path, platform: str, column: str, pushed: Iterable[Pushed]) -> None:
+    """Note that these were written, now."""
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    with (folder / LOG).open("a", encoding="utf-8") as file:
+        for one in pushed:
+            entry = {"platform": platform, "column": column, **one._asdict(), "time": time, "comment": None}
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 

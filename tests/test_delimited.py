@@ -86,7 +86,31 @@ def test_western_europe_s_own_encoding_is_read():
 
 
 @pytest.mark.parametrize(
-    ("data", "why"), [(b"", "it is empty"), (b"\xef\xbb\xbf\n", "it is empty"), (b'a,b\n"x\n', "never closed")]
+    "cell", ['not ""5""\nsee page 3', '""', 'a ""b', '""a', 'x,"",y', 'He said ""ok""\nfine', '\n""\n""']
+)
+def test_a_doubled_quote_at_the_end_of_a_line_closes_nothing(cell):
+    data = f'head,er,s\n"a","{cell}","9.9"\nnext,1,2\n'.encode()
+    form, records = read(data)
+    assert [record.cells for record in records[1:]] == [["a", cell.replace('""', '"'), "9.9"], ["next", "1", "2"]]
+    rows = csv.reader(io.StringIO(data.decode(), newline=""))
+    assert [list(row) for row in rows][1:] == [record.cells for record in records[1:]]
+    assert whole(form, records) == data
+
+
+def test_a_quote_that_is_never_closed_is_told_at_once():
+    with pytest.raises(UsageError, match="file:2: a quote is opened and never closed"):
+        read(b'head,er\n"oops,1\n' + b"x,1\n" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "it is empty"),
+        (b"\xef\xbb\xbf\n", "it is empty"),
+        (b'a,b\n"x\n', "never closed"),
+        (b'a,b\n"x" ,1\n', "text behind a quoted cell"),
+        (b"\xff\xfea\0,\0b\0\n\0x", "not all utf-16"),
+    ],
 )
 def test_what_is_no_table_is_told(data, why):
     with pytest.raises(UsageError, match=why):

@@ -118,8 +118,10 @@ def test_what_is_refused_says_what_to_do(command, why, desk):
 def test_a_lower_grade_in_a_file_that_is_made_is_blocked_too(desk, tmp_path):
     shutil.copytree(desk / "graded", tmp_path / "graded")
     assert run(tmp_path, "export graded --to sakai --column hw --out first.csv").returncode == 0
-    grades = tmp_path / "graded" / "grades.csv"
-    grades.write_text(grades.read_text().replace("000123,graded,10,", "000123,graded,9,"))
+    shutil.copytree(desk / "class", tmp_path / "class")
+    shutil.copy(ROOT / "submissions" / "backprop" / "transposed.py", tmp_path / "class" / "000123.py")
+    loaded = grading.load(str(ROOT / "rubrics" / "backprop.toml"))
+    batch.run(batch.Plan(tmp_path / "class", tmp_path / "graded", *loaded, "zygote", 1, desk / "roster.csv"))
     ran = run(tmp_path, "export graded --to sakai --column hw --out second.csv")
     assert (ran.returncode, "some grades are lowered" in ran.stderr) == (2, True)
     assert not (tmp_path / "second.csv").exists()

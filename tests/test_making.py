@@ -84,18 +84,32 @@ def test_no_line_has_a_blank_for_a_grade(platform, tmp_path):
         assert all(row[{"sakai": 2}.get(platform, 1)] for row in csv.reader(io.StringIO(data.decode())))
 
 
-def test_oneroster_says_who_has_handed_in_nothing(tmp_path):
-    course = Course(tmp_path).graded(*STUDENTS.values())
-    with zipfile.ZipFile(io.BytesIO(made(course.folder, "oneroster", column="Homework 1"))) as archive:
+def roster_of(folder, column):
+    """The results and the line item of a OneRoster archive."""
+    with zipfile.ZipFile(io.BytesIO(made(folder, "oneroster", column=column))) as archive:
         assert sorted(archive.namelist()) == ["lineItems.csv", "manifest.csv", "results.csv"]
         rows = list(csv.DictReader(io.TextIOWrapper(archive.open("results.csv"), encoding="utf-8")))
         [item] = csv.DictReader(io.TextIOWrapper(archive.open("lineItems.csv"), encoding="utf-8"))
-    assert {row["studentSourcedId"]: (row["scoreStatus"], row["missing"]) for row in rows} == {
-        "0001": ("fully graded", "false"), "0002": ("fully graded", "false"), "0003": ("not submitted", "true"),
-        "0005": ("fully graded", "false"),
-    }  # fmt: skip
-    assert {row["lineItemSourcedId"] for row in rows} == {item["sourcedId"]} == {"homework-1"}
+    return rows, item
+
+
+def test_a_blank_of_oneroster_s_stands_over_nothing(tmp_path):
+    course = Course(tmp_path).graded(*STUDENTS.values())
+    rows, item = roster_of(course.folder, "Homework 1")
+    assert [row["studentSourcedId"] for row in rows] == ["0001", "0002", "0005"]
+    assert {row["scoreStatus"] for row in rows} == {"fully graded"}
+    assert {row["lineItemSourcedId"] for row in rows} == {item["sourcedId"]}
     assert (item["title"], item["resultValueMax"]) == ("Homework 1", "10.0")
+
+
+def test_a_result_of_oneroster_s_is_the_same_record_next_time(tmp_path):
+    course = Course(tmp_path).graded(student("b"))
+    [before], _ = roster_of(course.folder, "作业一")
+    course.graded(student("a"), student("b"))
+    rows, item = roster_of(course.folder, "作业一")
+    assert rows[1] == before
+    assert rows[0]["sourcedId"] != before["sourcedId"]
+    assert roster_of(course.folder, "作业二")[1]["sourcedId"] != item["sourcedId"]
 
 
 @pytest.mark.parametrize("platform", ["sakai", "openedx", "oneroster"])
@@ -199,7 +213,7 @@ def test_feedback_for_moodle_needs_a_download_of_moodle_s(graded):
 
 
 def test_grades_are_read_as_they_were_given(graded):
-    read = {grade.student: grade for grade in grades.read(graded)}
+    read = {grade.student: grade for grade, _ in grades.read(graded)}
     assert (read["ada"].points, read["ada"].name, read["dan"].state) == (Decimal(10), "Ada", "missing")
 
 

@@ -101,8 +101,8 @@ def export(
 
 def _make(source: making.Source, target: Path | None, forced: frozenset[str], *, as_json: bool) -> None:
     """A file from nothing, where there is no gradebook to fill."""
-    from grader import lms, making
-    from grader.journal import replacing
+    from grader import lms, making, pushes
+    from grader.export import refuse_to_write, written
 
     if source.platform not in making.names():
         if source.platform in lms.gradebooks():
@@ -121,7 +121,10 @@ def _make(source: making.Source, target: Path | None, forced: frozenset[str], *,
     elif target is None:
         raise UsageError(f"--dry-run: {source.platform} is no platform's gradebook; expected --out; name the file")
     if target is not None:
-        with replacing(target) as file:
+        refuse_to_write(target, source.folder)
+        if making.is_logged(source.platform):
+            pushes.check(source.folder)
+        with written(target) as file:
             count = making.make(source, file)
         if making.is_logged(source.platform):
             making.note(source)

@@ -78,11 +78,21 @@ class Person(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column of grades that can be filled: its place, its title, and the points it is of, where that is told."""
+    """A column of grades that can be filled: its place and title, and what is told of the points it is of.
+
+    `name` is what an instructor calls it, `key` what it keeps when it is renamed, or weighed otherwise.
+    """
 
     place: int
     title: str
-    maximum: Decimal | None = None
+    name: str
+    key: str
+    told: str = ""
+
+    @property
+    def maximum(self) -> Decimal | None:
+        """The points it is of; None where that is not told, or not in a number."""
+        return number(self.told)
 
 
 class Row(NamedTuple):
@@ -117,7 +127,6 @@ class Entry(NamedTuple):
     email: str
     points: Decimal | None
     maximum: Decimal
-    missing: bool = False
 
 
 class Made(NamedTuple):
@@ -173,8 +182,10 @@ def standing(text: str) -> Standing:
     text = text.strip()
     if not text:
         return BLANK
-    plain = re.fullmatch(r"(-?\d+)(?:[.,](\d+))?", text)
-    return Standing("points", Decimal(f"{plain[1]}.{plain[2] or 0}")) if plain else OTHER
+    plain = re.fullmatch(r"(-?\d{1,9})(?:[.,](\d{1,6}))?", text)
+    if plain is None or (plain[2] and len(plain[2]) == 3 and len(plain[1].lstrip("-")) < 4 and plain[1] != "0"):
+        return OTHER  # 1,950 may be as many points, or not even two
+    return Standing("points", Decimal(f"{plain[1]}.{plain[2] or 0}"))
 
 
 def number(text: str) -> Decimal | None:

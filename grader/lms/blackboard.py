@@ -14,7 +14,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import BLANK, Column, Person, Piece, Row, Unplaced, cell, local_time, most, number, place_of, standing
+from grader.lms import BLANK, Column, Person, Piece, Row, Unplaced, cell, local_time, most, place_of, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,13 +59,13 @@ def _whose(manifest: bytes, whose: str, assignment: str) -> tuple[str | None, st
 
 # The gradebook.
 
-_ITEM = re.compile(r"(?P<title>.*) \[Total Pts: (?P<maximum>[\d.,]+)[^\]]*\] *\|\d+")
+_ITEM = re.compile(r"(?P<name>.*) \[Total Pts: (?P<maximum>[\d.,]+)[^\]]*\] *\|(?P<id>\d+)")
 _UNGRADED = ("Needs Grading", "In Progress", "Needs Reconciliation")  # what stands where points may go
 
 
 def columns(head: Sequence[Sequence[str]]) -> list[Column]:
     found = [(n, title, _ITEM.fullmatch(title.strip())) for n, title in enumerate(head[0])]
-    return [Column(n, title, number(item["maximum"])) for n, title, item in found if item]
+    return [Column(n, title, item["name"], item["id"], item["maximum"]) for n, title, item in found if item]
 
 
 def row(header: Sequence[str], cells: Sequence[str], column: Column) -> Row | None:

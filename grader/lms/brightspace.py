@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import Column, Person, Piece, Row, Unplaced, cell, local_time, most, number, place_of, standing
+from grader.lms import Column, Person, Piece, Row, Unplaced, cell, local_time, most, place_of, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,12 +54,12 @@ def _time(found: re.Match[str]) -> datetime | None:
 
 # The gradebook.
 
-_ITEM = re.compile(r".* Points Grade(?: <Numeric MaxPoints:(?P<maximum>[\d.,]+).*>)?")
+_ITEM = re.compile(r"(?P<name>.*) Points Grade(?: <Numeric MaxPoints:(?P<maximum>[\d.,]+).*>)?")
 
 
 def columns(head: Sequence[Sequence[str]]) -> list[Column]:
     found = [(n, title, _ITEM.fullmatch(title.strip())) for n, title in enumerate(head[0])]
-    return [Column(n, title, number(item["maximum"] or "")) for n, title, item in found if item]
+    return [Column(n, title, item["name"], item["name"], item["maximum"] or "") for n, title, item in found if item]
 
 
 def row(header: Sequence[str], cells: Sequence[str], column: Column) -> Row | None:

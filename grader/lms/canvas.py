@@ -27,7 +27,6 @@ from grader.lms import (
     Unplaced,
     cell,
     most,
-    number,
     place_of,
     standing,
 )  # fmt: skip
@@ -78,7 +77,7 @@ def _match(path: str) -> re.Match[str] | None:
 
 # The gradebook.
 
-_ASSIGNMENT = re.compile(r".*\s\(\d+\)")
+_ASSIGNMENT = re.compile(r"(?P<name>.*)\s\((?P<id>\d+)\)")
 _POSSIBLE = "Points Possible"
 _TEST_STUDENT = "Student, Test"  # exported last, and nobody
 _WORDS = {"": BLANK, "-": BLANK, "EX": EXCUSED, "N/A": UNASSIGNED}
@@ -86,10 +85,11 @@ _WORDS = {"": BLANK, "-": BLANK, "EX": EXCUSED, "N/A": UNASSIGNED}
 
 def columns(head: Sequence[Sequence[str]]) -> list[Column]:
     header, possible = head[0], next((cells for cells in head if cell(cells, 0) == _POSSIBLE), [])
+    found = [(n, title, _ASSIGNMENT.fullmatch(title)) for n, title in enumerate(header)]
     return [
-        Column(n, title, number(cell(possible, n)))
-        for n, title in enumerate(header)
-        if _ASSIGNMENT.fullmatch(title) and "read only" not in " ".join(cell(possible, n).split())
+        Column(n, title, item["name"], item["id"], cell(possible, n))
+        for n, title, item in found
+        if item and "read only" not in " ".join(cell(possible, n).split())
     ]
 
 

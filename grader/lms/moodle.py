@@ -55,7 +55,7 @@ def columns(head: Sequence[Sequence[str]]) -> list[Column]:
     place = place_of(header, "Grade")
     if place is None or place_of(header, "Identifier") is None or place_of(header, "Maximum grade") is None:
         return []  # of another language, or graded by a scale
-    return [Column(place, header[place])]
+    return [Column(place, header[place], header[place], header[place])]
 
 
 def row(header: Sequence[str], cells: Sequence[str], column: Column) -> Row | None:
@@ -70,8 +70,10 @@ def row(header: Sequence[str], cells: Sequence[str], column: Column) -> Row | No
     )
     closed = cell(cells, place_of(header, "Grade can be changed")).casefold() == "no"
     locked = "Moodle says that this grade cannot be changed" if closed else ""
-    stands = BLANK if text == "-" else standing(text)
-    return Row(person, stands, number(cell(cells, place_of(header, "Maximum grade"))), locked)
+    maximum = number(cell(cells, place_of(header, "Maximum grade")))
+    if not maximum or maximum < 0:
+        locked = "its maximum is no number of points"
+    return Row(person, BLANK if text == "-" else standing(text), maximum, locked)
 
 
 # The import of a gradebook: any column of it may be filled from a CSV (grade/import/csv).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -31,8 +31,11 @@ _RESULT = (
 
 
 def _files(made: Made) -> dict[str, Iterator[str]]:
-    """Who has handed in nothing has a result without a score that says so; who has a fault has none."""
-    item = re.sub(r"[^A-Za-z0-9]+", "-", made.column).strip("-").lower() or "line-item"
+    """Who has no grade has no result: one without a score would stand over what is there.
+
+    Ids are made of the column's name and the student's, so that the same grade is the same record next time.
+    """
+    item = f"item-{_digest(made.column)}"
     today = datetime.now(UTC).date().isoformat()
 
     def manifest() -> Iterator[str]:
@@ -51,14 +54,18 @@ def _files(made: Made) -> dict[str, Iterator[str]]:
 
     def results() -> Iterator[str]:
         yield line(_RESULT, quoted=True)
-        for n, entry in enumerate(made.entries(), 1):
-            if entry.points is not None or entry.missing:
-                score = "" if entry.points is None else f"{entry.points.normalize():f}"
-                status = "fully graded" if score else "not submitted"
-                rest = (score, today, "", "", "", "false", "false", "false", str(entry.missing).lower())
-                yield line((f"{item}-{n}", "", "", item, keyed(entry, TITLE), status, *rest), quoted=True)
+        for entry in made.entries():
+            if entry.points is not None:
+                key = keyed(entry, TITLE)
+                rest = (f"{entry.points.normalize():f}", today, "", "", "", "false", "false", "false", "false")
+                name = f"result-{_digest(made.column, key)}"
+                yield line((name, "", "", item, key, "fully graded", *rest), quoted=True)
 
     return {"manifest.csv": manifest(), "lineItems.csv": line_items(), "results.csv": results()}
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
 MAKES: dict[str, Callable[[Made], dict[str, Iterator[str]]]] = {"oneroster": _files}

@@ -25,7 +25,7 @@ def lines(rows: Iterable[Row], criteria: Sequence[str]) -> Iterator[str]:
     yield _line(["student", "status", "points", "max_points", *criteria, "late", "attempt", "name", "email", "section"])
     for row in rows:
         yield _line(
-            [row.key, status(row), *_grade(row.grade, criteria), *map(_inert, (row.name, row.email, row.section))]
+            [row.key, status(row), *_grade(row.grade, criteria), *map(inert, (row.name, row.email, row.section))]
         )
 
 
@@ -51,7 +51,7 @@ def _grade(grade: dict[str, Any] | None, criteria: Sequence[str]) -> list[str]:
     return [*points, "late" if grade["late"] or grade["marked_late"] else "", str(grade["attempt"])]
 
 
-def _inert(text: str | None) -> str:
+def inert(text: str | None) -> str:
     """A text that no spreadsheet takes for a formula; keys stay as they are, for others look them up."""
     return f"'{text}" if text and text.startswith(FORMULA_STARTS) else text or ""
 

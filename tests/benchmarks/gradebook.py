@@ -48,7 +48,8 @@ def make(scratch: Path, count: int) -> tuple[Path, Path]:
         grades.writelines(gradebook.lines(map(row, range(count)), []))
         for n in range(count):
             origin = {"attempt": 1, "platform": "canvas", "key": str(10**6 + n)}
-            journal.write(json.dumps({"student": str(10**6 + n), "origin": origin, "stdout": "x" * 3000}) + "\n")
+            report = {"student": str(10**6 + n), "origin": origin, "points": str(n % 11), "max_points": "10"}
+            journal.write(json.dumps({**report, "stdout": "x" * 3000}) + "\n")
         file.write(HEADER)
         file.writelines(f'"Student {n}, Ann",{10**6 + n},{n:07},s{n},A,,85.00\n' for n in range(count))
     return folder, template
