@@ -174,6 +174,9 @@ def _recall(work: _Work) -> None:
             true = same and _is_described_so(known, _job(work, entry, Submission("", b"")))
             ledger.recall(entry.n, place, _said(known), true=true, again=same and not true)
     _recall_outdated(folder, ledger)
+    for line in folder.kept_apart():
+        if (known := _parsed(line)) and (entry := _entry_of(known, ledger)):
+            ledger.compare(entry.n, _said(known))
 
 
 def _recall_outdated(folder: Folder, ledger: Ledger) -> None:
@@ -204,6 +207,7 @@ def _is_of_the_same(known: Report, entry: Entry, plan: Plan, setting: Setting) -
         and known.assignment_version == setting.assignment_version
         and known.grader_version == setting.grader_version
         and known.sandbox.backend == plan.sandbox
+        and known.sandbox.packages == sandboxes.packages()
     )
 
 
@@ -223,6 +227,7 @@ def _said(known: Report) -> dict[str, Any]:
         "submission": known.submission.sha256,
         "submitted": plain["submission"]["submitted"],
         "sandbox": known.sandbox.backend,
+        "packages": ", ".join(f"{name} {version}" for name, version in known.sandbox.packages.items()),
     }
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from grader.ledger import Entry, Ledger
     from grader.rubric import Rubric
 
+SHOWN = 27  # characters of what has changed
 MOST_SHOWN = 50  # changes and faults of a summary
 
 
@@ -130,10 +131,15 @@ def _change(entry: Entry, before: dict[str, Any], report: Report) -> Change | No
         "the grader": (before["grader_version"], report.grader_version),
         "the seed": (before["seed"], report.seed),
         "the walls": (before["sandbox"], report.sandbox.backend),
+        "the packages": (before["packages"], _packages(report)),
     }
-    why = [f"{what}: {str(old)[:12]} -> {str(new)[:12]}" for what, (old, new) in now.items() if old != new]
+    why = [f"{what}: {str(old)[:SHOWN]} -> {str(new)[:SHOWN]}" for what, (old, new) in now.items() if old != new]
     told = "; ".join(why) or "nothing but the run: it does not always answer the same"
     return Change(entry.student, entry.attempt, before["points"], float(report.points), told)
+
+
+def _packages(report: Report) -> str:
+    return ", ".join(f"{name} {version}" for name, version in report.sandbox.packages.items())
 
 
 def _write_changes(folder: Folder, changes: Iterator[Change]) -> tuple[int, tuple[Change, ...]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from grader import __version__, assignments, diagnosis, engine, explanation, finding, judge, scoring
 from grader import rubric as rubrics
+from grader import sandbox as sandboxes
 from grader.engine import Questions
 from grader.errors import UsageError, nearest
 from grader.explanation import Explanation, Task
@@ -111,7 +112,12 @@ def _report(
         printed=printed,
         unreadable=judge.unreadable(submission, run.unloaded).message if run.unloaded else None,
         hints=rubric.feedback.hints,
-        sandbox=SandboxReport(backend=visit.sandbox.name, layers=visit.sandbox.layers, missing=visit.sandbox.missing),
+        sandbox=SandboxReport(
+            backend=visit.sandbox.name,
+            layers=visit.sandbox.layers,
+            missing=visit.sandbox.missing,
+            packages=sandboxes.packages(),
+        ),
         grader_version=__version__,
         seconds=round(monotonic() - started, 4),
     )

@@ -126,6 +126,11 @@ class Folder:
         except FileNotFoundError:
             return []
 
+    def kept_apart(self) -> Iterator[bytes]:
+        """The reports that were set aside, in the order in which they were."""
+        with suppress(FileNotFoundError), (self.path / SET_ASIDE).open("rb") as file:
+            yield from file
+
     def set_aside(self, line: bytes) -> None:
         """Keep a report that is of no use here any more."""
         with (self.path / SET_ASIDE).open("ab") as file:

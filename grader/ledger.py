@@ -212,6 +212,11 @@ class Ledger:
         query = "UPDATE entry SET outdated = ?, before = ? WHERE n = ?"
         self._db.execute(query, (line, json.dumps(before), n))
 
+    def compare(self, n: int, before: dict[str, Any]) -> None:
+        """What was said of a student who was not there the last time, and is again."""
+        query = "UPDATE entry SET before = ? WHERE n = ? AND old_at IS NULL AND outdated IS NULL"
+        self._db.execute(query, (json.dumps(before), n))
+
     def leave_over(self, place: Place) -> None:
         """A report of an earlier run that is of nobody who is here."""
         self._db.execute("INSERT INTO left_over VALUES (?, ?)", place)

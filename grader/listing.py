@@ -157,10 +157,14 @@ class _Folder:
             yield Refused(shown(folder), (error.strerror or str(error)).lower())
             return
         with entries:
+            is_empty = True
             for entry in entries:
+                is_empty = False
                 name = f"{folder}/{entry.name}" if folder else entry.name
                 if not JUNK.search(entry.name):
                     yield from self._entry(entry, name, depth)
+            if folder and is_empty:
+                yield Refused(shown(folder), "it is an empty folder")
 
     def _entry(self, entry: os.DirEntry[str], name: str, depth: int) -> Iterator[File | Refused]:
         try:

@@ -138,6 +138,7 @@ class SandboxReport(_Record):
     backend: str
     layers: tuple[str, ...]
     missing: tuple[str, ...] = ()
+    packages: dict[str, str] = {}
 
 
 class Report(_Record):

@@ -37,6 +37,7 @@ class Setting(NamedTuple):
     sandbox: str
     assignment_version: str
     grader_version: str
+    packages: dict[str, str]
 
     def packed(self) -> bytes:
         """As it is sent with the jobs; unpacked once by each worker."""
@@ -45,7 +46,7 @@ class Setting(NamedTuple):
 
 def setting(rubric: Rubric, assignment: Assignment, sandbox: str) -> Setting:
     """The setting of a batch that is started here."""
-    return Setting(rubric, sandbox, assignments.version(assignment), __version__)
+    return Setting(rubric, sandbox, assignments.version(assignment), __version__, sandboxes.packages())
 
 
 class Job(NamedTuple):
@@ -115,13 +116,19 @@ def _furnished(packed: bytes) -> _Desk:
     setting: Setting = pickle.loads(packed)  # noqa: S301 it comes from the grader that hands out the jobs
     rubric = setting.rubric
     assignment = assignments.load(rubric.assignment, beside=rubric.path.parent)
-    versions = __version__, assignments.version(assignment)
-    if versions != (setting.grader_version, setting.assignment_version):
+    found = _in_words(__version__, assignments.version(assignment), sandboxes.packages())
+    wanted = _in_words(setting.grader_version, setting.assignment_version, setting.packages)
+    if found != wanted:
         raise GraderFault(
-            f"a worker: it has grader {versions[0]}, assignment {versions[1]}; expected {setting.grader_version}, "
-            f"{setting.assignment_version}, as where the batch was started; install the same on all machines"
+            f"a worker: it has {found}; expected {wanted}, as where the batch was started; install the same on all "
+            "machines"
         )
     return _Desk(rubric, assignment, sandboxes.start(setting.sandbox, cores()))
+
+
+def _in_words(version: str, assignment_version: str, packages: dict[str, str]) -> str:
+    named = (f"{name} {number}" for name, number in packages.items())
+    return ", ".join((f"grader {version}", f"assignment {assignment_version}", *named))
 
 
 def cores() -> int:

@@ -716,3 +716,29 @@ def test_drafts_of_a_run_that_was_killed_are_gone_after_the_next(course):
     (course.out / "reports" / ".bob.html.draft").write_text("half")
     course.grade()
     assert course.pages() == {"ada.html"}
+
+
+def test_who_was_not_there_the_last_time_is_compared_with_what_was_said_before(course):
+    course.hand_in(ada=RIGHT, bob=RIGHT)
+    course.grade()
+    (course.source / "ada.py").unlink()
+    course.grade()
+    course.hand_in(ada=WRONG)
+    [change] = course.grade().changes
+    assert (change.student, change.before, change.after) == ("ada", 10, 6.85)
+
+
+def test_another_numpy_or_scipy_is_another_grading(course, monkeypatch):
+    course.hand_in(ada=RIGHT)
+    course.grade()
+    assert course.reports()[0].sandbox.packages["numpy"]
+    assert course.grade().kept == 1
+    monkeypatch.setattr(batch.sandboxes, "packages", lambda: {"numpy": "1"})
+    assert course.grade().kept == 0
+
+
+def test_an_empty_folder_is_told(course):
+    course.hand_in(ada=RIGHT)
+    (course.source / "dan").mkdir()
+    assert course.grade().unplaced == 1
+    assert "it is an empty folder" in (course.out / journal.INDEX).read_text()

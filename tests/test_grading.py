@@ -73,7 +73,7 @@ def test_the_report_has_the_keys_of_the_contract(grade, right_source):
     assert set(document["criteria"][0]) == set(CRITERION_KEYS)
     assert set(document["rubric"]) == {"id", "sha256"}
     assert set(document["submission"]) == {"name", "sha256", "bytes", "submitted", "sketch"}
-    assert set(document["sandbox"]) == {"backend", "layers", "missing"}
+    assert set(document["sandbox"]) == {"backend", "layers", "missing", "packages"}
     assert (document["points"], document["max_points"], document["status"]) == (10.0, 10.0, "graded")
     assert isinstance(document["criteria"][0]["points"], float)
 

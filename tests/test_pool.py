@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from conftest import ROOT
 
-from grader import __version__, assignments, grading, pool, worker
+from grader import grading, pool, worker
 from grader.errors import GraderFault, UsageError
 from grader.report import Report
 from grader.values import Submission
@@ -21,7 +21,7 @@ RIGHT = (ROOT / "submissions" / "backprop" / "right.py").read_bytes()
 @pytest.fixture(scope="module")
 def packed():
     rubric, assignment = grading.load(str(ROOT / "rubrics" / "backprop.toml"))
-    return Setting(rubric, "zygote", assignments.version(assignment), __version__).packed()
+    return worker.setting(rubric, assignment, "zygote").packed()
 
 
 def jobs(count):
@@ -112,9 +112,12 @@ def test_who_stops_listening_leaves_no_process(packed):
 
 def test_a_worker_of_another_version_grades_nothing(packed):
     rubric, _ = grading.load("backprop")
-    other = Setting(rubric, "zygote", "older", "0.0.9").packed()
+    other = Setting(rubric, "zygote", "older", "0.0.9", {"numpy": "1"}).packed()
     [result] = worker.work(other, list(jobs(1)))
-    assert "expected 0.0.9, older, as where the batch was started; install the same on all machines" in result.fault
+    assert (
+        "expected grader 0.0.9, assignment older, numpy 1, as where the batch was started; install the same on all machines"
+        in result.fault
+    )
 
 
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):

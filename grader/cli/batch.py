@@ -82,9 +82,10 @@ def batch(
 
 
 def _tell_how_to_go_on(out: Path) -> None:
-    command = shlex.join(["grade", *sys.argv[1:]])
+    command = shlex.join(["grade", *(argument for argument in sys.argv[1:] if argument != "--redo")])
+    again = "" if "--redo" not in sys.argv else " (it grades what is missing or has changed; with --redo all again)"
     print(
-        f"grade: interrupted; what has been graded is in {out}; to go on, run again: {command}",
+        f"grade: interrupted; what has been graded is in {out}; to go on, run again: {command}{again}",
         file=sys.stderr,
     )
 

@@ -21,6 +21,8 @@ child and knows nothing of grading, of answers, or of what is inside a frame.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("zygote", "unconfined")
 DEFAULT = "zygote"
+PACKAGES = ("numpy", "scipy")
 
 
 class Sandbox(Protocol):
@@ -61,6 +64,18 @@ class Sandbox(Protocol):
 
     def close(self) -> None:
         """Leave nothing behind."""
+
+
+@cache
+def packages() -> dict[str, str]:
+    """The packages a submission may import besides Python's own, and their versions: its answers may depend on them."""
+    from importlib import metadata
+
+    found = {}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def wanted(name: str | None) -> str:
