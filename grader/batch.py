@@ -7,6 +7,7 @@ run, where the files came from, or how a class is shown.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +24,6 @@ from grader.worker import Job, cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
     from pathlib import Path
 
     from grader.assignments import Assignment
@@ -93,7 +93,7 @@ def run(plan: Plan, watch: Watch = lambda _: None) -> Summary:
         layout = intake.layout_of(files)
         _take_in(plan, files, layout, ledger)
         folder = stack.enter_context(Folder(plan.out))
-        work = _Work(plan, files, layout.platform, ledger, folder, settings.seeds(SEEDS))
+        work = _Work(plan, files, layout.platform, ledger, folder, _seeds(plan))
         _recall(work)
         kept = ledger.count()[1]
         _grade(work, watch)
@@ -109,6 +109,12 @@ class _Work(NamedTuple):
     ledger: Ledger
     folder: Folder
     seed: Callable[[str], int]
+
+
+def _seeds(plan: Plan) -> Callable[[str], int]:
+    """A few for this rubric, this assignment and this month: what students have printed of the networks grows old."""
+    month = datetime.now(UTC).strftime("%Y-%m")
+    return settings.seeds(SEEDS, f"{plan.rubric.sha256} {assignments.version(plan.assignment)} {month}")
 
 
 # Who handed in what.

@@ -154,7 +154,7 @@ class _Ledger:
         for n, answer in zip(self.pending, exchange.answers, strict=False):
             self._spent[self._calls[n].part.function] += answer.seconds
             self.outcomes[n] = outcomes.of_call(answer.frame, self._calls[n], names, self._signature)
-        self._total += exchange.seconds + sum(a.seconds for a in (exchange.loaded, *exchange.answers) if a)
+        self._total += exchange.total_seconds
         self.pending = self.pending[len(exchange.answers) :]
         if self.unloaded and not self.outcomes:
             self.pending = []  # a file that cannot be loaded is not tried again

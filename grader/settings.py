@@ -42,10 +42,11 @@ def seed_for(digest: str) -> int:
     return seeds()(digest)
 
 
-def seeds(count: int | None = None) -> Callable[[str], int]:
+def seeds(count: int | None = None, occasion: str = "") -> Callable[[str], int]:
     """`seed_for` for many submissions: the secret is read once.
 
-    With a `count`, there are only so many different seeds, and so much less to draw; nobody can foretell those either.
+    With a `count`, there are only so many different seeds for an occasion, and so much less to draw; what was seen of
+    those tells nothing of another occasion's.
     """
     import hashlib
 
@@ -55,7 +56,7 @@ def seeds(count: int | None = None) -> Callable[[str], int]:
         digest = hashlib.blake2b(text.encode(), key=secret, digest_size=8).digest()
         return int.from_bytes(digest, "big") >> (64 - SEED_BITS)
 
-    return keyed if count is None else lambda digest: keyed(f"one of {count}: {keyed(digest) % count}")
+    return keyed if count is None else lambda digest: keyed(f"{occasion}: {keyed(digest) % count} of {count}")
 
 
 def _secret(path: Path) -> bytes:

@@ -76,3 +76,12 @@ def test_the_sandbox_of_the_environment(monkeypatch):
     assert settings.sandbox_name() is None
     monkeypatch.setenv("GRADER_SANDBOX", "unconfined")
     assert settings.sandbox_name() == "unconfined"
+
+
+def test_a_few_seeds_are_of_their_occasion(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADER_HOME", str(tmp_path))
+    digests = [f"{n:064x}" for n in range(500)]
+    one, again, other = (set(map(settings.seeds(32, name), digests)) for name in ("may", "may", "june"))
+    assert len(one) == 32
+    assert one == again
+    assert not one & other

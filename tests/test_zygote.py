@@ -240,6 +240,15 @@ def test_what_stands_in_many_files_and_does_no_harm_costs_nothing(line, walls):
     assert answer_of(walls, f"{line}\ndef f(x): return 1") == 1
 
 
+def test_the_time_of_children_that_were_begun_anew_is_counted(walls):
+    """A file could else have its seconds three times, and run again where it has seen its deadline come."""
+    source = "import os, sys, time\nlacking = {b'numpy': 75, b'library': 76}.get(getattr(sys.meta_path[-1], '_kind', None))\n"
+    source += "time.sleep(0.3)\ndef f(x): os._exit(lacking) if lacking else None; return 1"
+    exchange = asked(walls, packing.text("a.py") + source.encode(), [REQUEST], Limits())
+    assert exchange.fate is Fate.DONE
+    assert 0.6 < exchange.wasted < exchange.total_seconds - 0.3
+
+
 @pytest.mark.parametrize("status", sorted(RICHER))
 def test_who_ends_as_if_something_lacked_has_ended(status, walls):
     source = packing.text("a.py") + f"import os\ndef f(x): os._exit({status})".encode()

@@ -69,7 +69,7 @@ class Exchange(NamedTuple):
     When the fate is not DONE, the call after the last answer is the one that died, and `detail`
     says in words what became of it, `seconds` how long it had been running. `output` is the start of
     what it has printed since it was asked, `printed` the number of bytes of all of it. `status` is the exit status
-    of a child that has ended itself.
+    of a child that has ended itself, `wasted` the seconds of children whose answers were thrown away before this one's.
     """
 
     loaded: Answer | None
@@ -80,6 +80,12 @@ class Exchange(NamedTuple):
     output: bytes
     printed: int
     status: int | None = None
+    wasted: float = 0.0
+
+    @property
+    def total_seconds(self) -> float:
+        """How long all of it took, what was wasted before included."""
+        return self.wasted + self.seconds + sum(answer.seconds for answer in (self.loaded, *self.answers) if answer)
 
     @property
     def is_loaded(self) -> bool:
@@ -183,6 +189,7 @@ class _Conversation:
         self._deadline = self._since + START_SECONDS
         try:
             if self._loaded:
+                self._refuse_what_came_before()
                 self._loaded = self._loaded._replace(seconds=0.0, printed=0)  # that was another question's
                 self._next_turn(self._since)
             with selectors.DefaultSelector() as self._selector:
@@ -190,6 +197,13 @@ class _Conversation:
                 self._listen()
         except _Stop as stop:
             return self._exchange(stop)
+
+    def _refuse_what_came_before(self) -> None:
+        """What is answered before it is asked is no answer."""
+        if self._reader.has_more or (early := _read(self._child.response)):
+            raise _Stop(Fate.PROTOCOL, "its answer was sent before the question")
+        if early is not None:
+            self._bury()
 
     def _frames(self, requests: Sequence[Request]) -> Iterator[bytes]:
         frames = (*self._opening, *((Kind.REQUEST, request.payload) for request in requests), (Kind.END, b""))
@@ -261,7 +275,7 @@ class _Conversation:
     def _take(self, frame: Frame) -> None:
         now = monotonic()
         self._told = min(max(self._told, frame.printed), self._printed)
-        answer, self._since = Answer(frame, now - self._since, self._told - self._printed_before), now
+        answer, self._since = Answer(frame, now - self._since, max(0, self._told - self._printed_before)), now
         if self._unsent:
             raise ProtocolViolation("sent before the question")
         if not self._ready:

@@ -70,6 +70,11 @@ class FrameReader:
         self._buffer, self._start = bytearray(), 0  # of what has not been read
         self._sequence = 0
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something behind the last frame."""
+        return len(self._buffer) > self._start
+
     def feed(self, chunk: bytes) -> Iterator[Frame]:
         """The frames this chunk completes. Raises ProtocolViolation at the first one that is wrong."""
         del self._buffer[: self._start]  # once a chunk: it moves all that is behind

@@ -98,11 +98,11 @@ class _Session(Session):
         self._kind = preload.needed(source)
 
     def ask(self, requests: Sequence[Request], limits: Limits) -> Exchange:
-        exchange = self._ask(requests, limits)
+        exchange, wasted = self._ask(requests, limits), 0.0
         while (kind := RICHER.get(exchange.status or 0)) and KINDS.index(kind) > KINDS.index(self._kind):
-            self._kind = kind
+            self._kind, wasted = kind, wasted + exchange.total_seconds
             exchange = self._ask(requests, limits)
-        return exchange
+        return exchange._replace(wasted=wasted)
 
     def _ask(self, requests: Sequence[Request], limits: Limits) -> Exchange:
         try:

@@ -6,6 +6,7 @@ and what must be seen of either from outside.
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
@@ -310,6 +311,30 @@ def test_a_later_question_can_be_read_by_who_it_is_put_to_and_nothing_else_comes
 
 
 # What only a script can do.
+
+
+def sends_ahead(stage):
+    """Answers the first question, and a second one that it has not read."""
+    answers_all(stage)
+    stage.send(Kind.VALUE, number(7))
+    stage.hang()
+
+
+def test_what_was_sent_before_a_later_question_is_no_answer_to_it():
+    with Scripted(sends_ahead).session(b"") as session:
+        assert session.ask([request()], LIMITS).fate is Fate.DONE
+        time.sleep(0.1)
+        later = session.ask([request(1)], LIMITS)
+    assert (later.fate, later.answers) == (Fate.PROTOCOL, ())
+    assert later.detail == "its answer was sent before the question"
+
+
+def test_a_child_that_ended_before_a_later_question_is_buried():
+    with Scripted(answers_all).session(b"") as session:
+        assert session.ask([request()], LIMITS).fate is Fate.DONE
+        time.sleep(0.1)
+        later = session.ask([request(1)], LIMITS)
+    assert (later.fate, later.answers) == (Fate.EXIT, ())
 
 
 def seen_of(script, requests=None, limits=LIMITS):
