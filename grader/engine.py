@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from grader.sandbox import Sandbox
-    from grader.sandbox.exchange import Exchange, Session
+    from grader.sandbox.exchange import Exchange
+    from grader.sandbox.session import Session
     from grader.values import Call, Limits, Outcome, Submission
 
     Table = dict[int, int]  # position by identity; the calls keep the arguments alive

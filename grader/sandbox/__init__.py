@@ -5,7 +5,8 @@ child and knows nothing of grading, of answers, or of what is inside a frame.
 
     wire        frames and their headers            (both sides)
     packing     values inside a frame               (harness and engine; no backend reads them)
-    exchange    a session with a submission's child (the parent's side, and its clock)
+    session     a submission's place: one child after another   (the parent's side)
+    exchange    one conversation with one child     (the parent's side, and its clock)
     harness     what runs in the child              (with `answers`, the only one to import numpy)
     answers     what a function gave back, packed
     interpreter an isolated Python to run it in
@@ -31,7 +32,7 @@ from grader.errors import UsageError, nearest
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from grader.sandbox.exchange import Session
+    from grader.sandbox.session import Session
 
 BACKENDS = ("zygote", "unconfined")
 DEFAULT = "zygote"

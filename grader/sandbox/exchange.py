@@ -1,4 +1,4 @@
-"""Conversations with a child: deadlines on this side's clock, caps on what comes back, and its fate.
+"""One conversation with one child: deadlines on this side's clock, caps on what comes back, and its fate.
 
 It owns frames, not their contents. It must not know how the child was walled in: a backend hands it
 a `Child`, three pipe ends with a way to kill and a way to reap.
@@ -10,7 +10,6 @@ import os
 import selectors
 import signal
 from collections import deque
-from contextlib import ExitStack
 from enum import StrEnum
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
@@ -19,8 +18,7 @@ from grader.errors import GraderFault
 from grader.sandbox.wire import ANSWERS, LIMITS, FrameReader, Kind, ProtocolViolation, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Sequence
 
     from grader.sandbox.wire import Frame
     from grader.values import Limits
@@ -116,46 +114,6 @@ class Child(Protocol):
         """How it ended, once it has; None when it has not within this time."""
 
 
-class Session:
-    """One submission's place behind the walls, with a child in it while there is something to ask.
-
-    The same child is asked again and again, and remembers, until it dies or is sent away; the next is a fresh one.
-    """
-
-    def __init__(self, source: bytes, begin: Callable[[], AbstractContextManager[Child]]) -> None:
-        self._source, self._begin = source, begin
-        self._talk: _Conversation | None = None
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.end()
-
-    def ask(self, requests: Sequence[Request], limits: Limits) -> Exchange:
-        """Put these to the child, until done or dead.
-
-        A fresh child is held to the memory and the processor time of the limits it is begun with. Raises GraderFault
-        when there is no child to be had, or it fails before the source is loaded.
-        """
-        with self._stack.pop_all() as stack:
-            if self._talk is None:
-                child = stack.enter_context(self._begin())
-                stack.callback(child.kill)
-                self._talk = _Conversation(child, self._source, limits)
-            talk, self._talk = self._talk, None
-            exchange = talk.ask(requests, limits)
-            if exchange.fate is Fate.DONE and exchange.is_loaded:
-                self._talk, self._stack = talk, stack.pop_all()
-        return exchange
-
-    def end(self) -> None:
-        """Send the child away, whatever it is at."""
-        self._talk = None
-        self._stack.close()
-
-
 class _Stop(Exception):
     """The conversation is over: its fate and a word about it."""
 
@@ -163,7 +121,9 @@ class _Stop(Exception):
         self.fate, self.detail, self.status = fate, detail, status
 
 
-class _Conversation:
+class Conversation:
+    """With one child, which is asked again and again until it has died."""
+
     def __init__(self, child: Child, source: bytes, limits: Limits) -> None:
         self._child, self._begun_with = child, limits
         self._nonce = int.from_bytes(os.urandom(8), "little")

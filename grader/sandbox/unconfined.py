@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from grader.errors import GraderFault
 from grader.sandbox import interpreter
-from grader.sandbox.exchange import Ending, Session
+from grader.sandbox.exchange import Ending
+from grader.sandbox.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from grader.errors import GraderFault
 from grader.sandbox import layers, preload
 from grader.sandbox.channel import KINDS, PLAIN, RICHER
-from grader.sandbox.exchange import Session
+from grader.sandbox.session import Session
 from grader.sandbox.zygote_process import Refusal, ZygoteProcess, unstartable
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import os
 import signal
 from threading import Event, Thread
 
-from grader.sandbox.exchange import Ending, Session
+from grader.sandbox.exchange import Ending
+from grader.sandbox.session import Session
 from grader.sandbox.wire import Kind, encode, read_frame
 
 
