@@ -6,6 +6,7 @@ What would do damage is not written unless it is asked for by name. It knows nei
 
 from __future__ import annotations
 
+import hashlib
 import re
 from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Decimal
@@ -30,12 +31,14 @@ CENTS = Decimal("0.01")  # what platforms compare
 HARMLESS = ("unchanged", "new", "raised", "excused", "unassigned", "missing")
 BLOCKING = {
     "lowered": "a grade there is higher",
-    "edited": "what stands there is not what was pushed last: somebody has changed it",
-    "ambiguous": "it is not certain whose the grade is",
-    "unmatched": "the gradebook has no such student",
+    "edited": "what stands there is no number, or not what was pushed last: somebody has changed it",
+    "ambiguous": "it is not certain whose the grade is; --matches lets you say",
+    "unmatched": "the gradebook has no such student; --matches finds some by name",
     "locked": "the platform will not take it",
     "fault": "it was not graded, by a fault of the grader's",
 }
+LEFT_OUT = ("ambiguous", "unmatched", "locked", "fault")  # when they are forced: there is nothing to write
+AS_ZERO = "missing, as 0"
 WRITTEN = ("new", "raised", "lowered", "edited")
 
 
@@ -49,6 +52,7 @@ class Order(NamedTuple):
     matches: Path | None = None
     forced: frozenset[str] = frozenset()
     missing_zero: bool = False
+    digest: str = ""  # of the template
 
 
 class Change(NamedTuple):
@@ -98,8 +102,14 @@ class Comparison:
 
     def blocked(self) -> list[str]:
         """The kinds of change that are there, would do damage, and were not asked for."""
-        found = {kind for change in self.changes() for kind in _dangers(change)}
-        return [kind for kind in BLOCKING if kind in found - self.order.forced]
+        found: set[str] = set()
+        zeros = False
+        for change in self.changes():
+            found |= _dangers(change)
+            zeros = zeros or change.note == AS_ZERO
+        # who is missing may be one of those whose row is not known: nobody is given 0 who has handed in
+        forced = self.order.forced - {"ambiguous", "unmatched"} if zeros else self.order.forced
+        return [kind for kind in BLOCKING if kind in found - forced]
 
     def write(self, out: Path) -> int:
         """Write the filled gradebook, and note what was pushed; gives the number of cells that were changed.
@@ -109,8 +119,8 @@ class Comparison:
         if blocked := self.blocked():
             told = "; ".join(f"{kind} ({BLOCKING[kind]})" for kind in blocked)
             raise UsageError(
-                f"{out}: not written, for some grades are {told}; expected none of these; look at them with --dry-run, "
-                f"and allow what you want with --force {' --force '.join(blocked)}"
+                f"{out}: not written, for some grades are {told}; look at them with --dry-run, and allow what you want "
+                f"with --force {' --force '.join(blocked)}"
             )
         refuse_to_write(out, self.order.folder, self.order.template, self.order.matches)
         pushes.check(self.order.folder)
@@ -124,7 +134,7 @@ class Comparison:
             file.write(self.form.mark)
             file.writelines(self._filled())
         pushed = (
-            pushes.Pushed(change.student, change.row, change.after or "", change.before)
+            pushes.Pushed(change.student, change.row, change.after or "", change.before, self.order.digest)
             for change in self.changes()
             if change.written
         )
@@ -180,6 +190,7 @@ def compared(order: Order) -> Iterator[Comparison]:
     gradebook = _gradebook(order.platform)
     try:
         with order.template.open("rb") as file:
+            order = order._replace(digest=hashlib.file_digest(file, "sha256").hexdigest())
             form = delimited.form_of(file, str(order.template))
             head = [record.cells for record in islice(delimited.records(file, form, str(order.template)), lms.HEAD)]
     except OSError as error:
@@ -270,19 +281,19 @@ def _becomes(order: Order, found: Found) -> tuple[str, str | None, str]:
     if found.state == "fault" or (found.state == "missing" and not order.missing_zero):
         return found.state, row and _stands(row), ""
     if row is None:
-        return "ambiguous" if found.in_doubt else "unmatched", None, ""
+        return ("ambiguous", None, "several fit, or the name is another") if found.in_doubt else ("unmatched", None, "")
     if row.standing.state in ("excused", "unassigned"):
         return row.standing.state, _stands(row), ""
     value, note = _scaled(found, row)
-    kind = _kind(found, row, value)
+    kind = _kind(order, found, row, value)
     if kind != "unchanged" and row.locked:
-        return "locked", plain(value), row.locked
+        return "locked", None, row.locked
     return kind, plain(value), note
 
 
 def _scaled(found: Found, row: Row) -> tuple[Decimal, str]:
     """The points as the column counts them, rounded once; and a word on it where that is not as the rubric does."""
-    missing = "missing, as 0" if found.state == "missing" else ""
+    missing = AS_ZERO if found.state == "missing" else ""
     points, own = found.points or Decimal(0), found.maximum
     if row.maximum is None:
         return points.quantize(CENTS, ROUND_HALF_UP), missing or "the column does not tell of how many points it is"
@@ -292,13 +303,12 @@ def _scaled(found: Found, row: Row) -> tuple[Decimal, str]:
     return scaled, f"{plain(points)} of {plain(own)} is {plain(scaled)} of {plain(row.maximum)}"
 
 
-def _kind(found: Found, row: Row, value: Decimal) -> str:
+def _kind(order: Order, found: Found, row: Row, value: Decimal) -> str:
     standing = row.standing
     if standing.points is not None and standing.points.quantize(CENTS) == value:
         return "unchanged"
-    stands, pushed = _stands(row), found.pushed
-    changed = pushed is not None and stands not in (pushed, found.before_push)  # and it may not be imported yet
-    if changed or standing.state == "other":
+    is_same_file = found.pushed_from == order.digest  # then what was pushed cannot have been imported yet
+    if (found.pushed not in (None, _stands(row)) and not is_same_file) or standing.state == "other":
         return "edited"
     if standing.points is None:
         return "new"

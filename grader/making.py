@@ -48,9 +48,7 @@ def make(source: Source, file: IO[bytes]) -> int:
     if source.platform in _FOR_ALL:
         return _FOR_ALL[source.platform](source, file)
     maximum = max((grade.maximum for grade, _ in grades.read(source.folder) if grade.maximum), default=Decimal(0))
-    files = lms.makers()[source.platform](
-        Made(called(source), source.column is not None, maximum, lambda: _entries(source, maximum))
-    )
+    files = lms.makers()[source.platform](Made(called(source), maximum, lambda: _entries(source, maximum)))
     if len(files) == 1:
         file.writelines(text.encode() for [texts] in [files.values()] for text in texts)
     else:
@@ -92,10 +90,12 @@ def note(source: Source) -> None:
 
 
 def called(source: Source) -> str:
-    """What the column is called: as it was asked for, else as the rubric."""
-    if source.column:
-        return source.column
-    return next((report.rubric.id for _, report in reported(source.folder) if report), "grade")
+    """What the column is called. Raises UsageError where nobody has said it: another name makes another column."""
+    if not source.column:
+        raise UsageError(
+            f"--to {source.platform}: the column has no name; expected that of the gradebook; name it with --column"
+        )
+    return source.column
 
 
 def _points(source: Source, grade: Grade) -> Decimal | None:
@@ -113,11 +113,10 @@ def _entries(source: Source, maximum: Decimal) -> Iterator[Entry]:
 
 
 def _key(platform: str, grade: Grade, origin: Origin) -> str:
-    if origin.key is None or not lms.has_own_keys(origin.platform):
-        return grade.student
-    if origin.platform == platform != "moodle":  # whose number is a participant's, which no file asks for
+    """The platform's own where the file came from it, but for Moodle's participants, whom no file asks for."""
+    if origin.key and origin.platform == platform != "moodle":
         return origin.key
-    return "" if grade.student == origin.key else grade.student
+    return "" if grade.student == origin.key and lms.has_own_keys(origin.platform) else grade.student
 
 
 def reported(folder: Path) -> Iterator[tuple[Grade, Report | None]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import unicodedata
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -32,14 +33,14 @@ CREATE TABLE pair (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
 CREATE TABLE match (grade INTEGER PRIMARY KEY, line INTEGER UNIQUE);
 CREATE TABLE doubt (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
 CREATE TABLE refused (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
-CREATE TABLE pushed (student TEXT PRIMARY KEY, ref TEXT, value TEXT, before TEXT);
+CREATE TABLE pushed (student TEXT PRIMARY KEY, ref TEXT, value TEXT, template TEXT);
 CREATE TABLE fill (line INTEGER PRIMARY KEY, value TEXT);
 """
 KINDS = ("key", "id", "login")  # strongest first
 
 
 class Found(NamedTuple):
-    """A grade with its row, if it has one; what was pushed there last, over what; and whether it is in doubt."""
+    """A grade with its row, if it has one; what was pushed there last, from which file; and whether it is in doubt."""
 
     student: str
     name: str
@@ -49,7 +50,7 @@ class Found(NamedTuple):
     line: int | None
     row: Row | None
     pushed: str | None
-    before_push: str | None
+    pushed_from: str | None
     in_doubt: bool
 
 
@@ -113,7 +114,7 @@ class Matching:
 
     def take_pushed(self, pushed: Iterable[Pushed]) -> None:
         """What was pushed earlier; the last of each student counts."""
-        rows = ((one.student, one.row, one.value, one.before) for one in pushed)
+        rows = ((one.student, one.row, one.value, one.template) for one in pushed)
         self._db.executemany("INSERT OR REPLACE INTO pushed VALUES (?, ?, ?, ?)", rows)
 
     # Who is who.
@@ -179,14 +180,14 @@ class Matching:
         """Every grade, in order of students."""
         rows = self._db.execute(
             "SELECT grade.student, grade.name, grade.state, grade.points, grade.maximum, line.n, line.ref, line.name, "
-            "line.state, line.points, line.maximum, locked, value, before, grade.n IN (SELECT grade FROM doubt) "
+            "line.state, line.points, line.maximum, locked, value, template, grade.n IN (SELECT grade FROM doubt) "
             "FROM grade LEFT JOIN match ON match.grade = grade.n LEFT JOIN line ON line.n = match.line "
             "LEFT JOIN pushed ON pushed.student = grade.student AND pushed.ref = line.ref ORDER BY grade.n"
         )
-        for student, name, state, points, maximum, n, *of_row, pushed, before, in_doubt in rows:
+        for student, name, state, points, maximum, n, *of_row, pushed, template, in_doubt in rows:
             yield Found(
                 student, name, state, _number(points), _number(maximum), n, None if n is None else _row(*of_row),
-                pushed, before, bool(in_doubt),
+                pushed, template, bool(in_doubt),
             )  # fmt: skip
 
     def rows_of_nobody(self) -> Iterator[tuple[str, str]]:
@@ -219,15 +220,21 @@ def _number(text: Any) -> Decimal | None:
 
 def _words(name: str) -> str:
     """A name as it is compared: its words in any order, for some write the last one first."""
-    return " ".join(sorted(re.findall(r"\w+", folded(name)))).replace("_", " ")
+    return " ".join(sorted(_plain(name).split()))
+
+
+def _plain(name: str) -> str:
+    """Without accents, apostrophes and the marks between words."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", folded(name)) if not unicodedata.combining(c))
+    return re.sub(r"[^\w]+|_", " ", re.sub("['’ʼ`]", "", bare))
 
 
 def _agree(one: str | None, other: str | None) -> bool:
     """Whether two names may be one person's: where both are known, some word of one is in the other."""
     if not one or not other:
         return True
-    squeezed = ["".join(re.findall(r"\w", folded(name))) for name in (one, other)]
-    words = [[word for word in re.findall(r"\w+", folded(name)) if len(word) > 1] for name in (one, other)]
+    squeezed = [_plain(name).replace(" ", "") for name in (one, other)]
+    words = [[word for word in _plain(name).split() if len(word) > 1] for name in (one, other)]
     if not all(words):
         return True  # initials, or none of what makes words
     return any(word in squeezed[1] for word in words[0]) or any(word in squeezed[0] for word in words[1])

@@ -20,12 +20,16 @@ LOG = "pushed.jsonl"
 
 
 class Pushed(NamedTuple):
-    """One grade that was written: the student, the row it went to, its value, and what stood there before."""
+    """One grade that was written: the student, the row it went to, its value, and what stood there before.
+
+    `template` is the digest of the gradebook that was filled, by which the same command given twice is known.
+    """
 
     student: str
     row: str | None
     value: str
     before: str | None
+    template: str | None = None
     time: str = ""
 
 
@@ -43,7 +47,8 @@ def read(folder: Path, platform: str, column: str) -> Iterator[Pushed]:
                 if (known["platform"], known["column"]) == (platform, column):
                     if not Decimal(known["value"]).is_finite():
                         raise ValueError
-                    yield Pushed(known["student"], known.get("row"), known["value"], known.get("before"), known["time"])
+                    row, before, template = (known.get(name) for name in ("row", "before", "template"))
+                    yield Pushed(known["student"], row, known["value"], before, template, known["time"])
     except (OSError, ValueError, KeyError, TypeError, InvalidOperation) as error:
         raise UsageError(
             f"{path}: it is no log of what was pushed ({type(error).__name__}); expected it unchanged; put the file "

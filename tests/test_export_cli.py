@@ -102,10 +102,11 @@ def test_a_dry_run_writes_nothing(desk):
         ("export graded --to canvas --template canvas.csv --dry-run", "the column to fill: it has 2"),
         ("export graded --to canvs --template canvas.csv --dry-run", "did you mean canvas"),
         ("export graded --to sakaii --dry-run", "did you mean sakai"),
+        ("export graded --to sakai --dry-run", "name it with --column"),
         ("export graded --to sakai --dry-run --force lower", "did you mean lowered"),
         ("export graded --to sakai --dry-run --missing nought", "expected zero"),
         ("export graded --to xlsx --dry-run", "name the file"),
-        ("export class --to sakai --dry-run", "it is not what a batch leaves"),
+        ("export class --to sakai --column x --dry-run", "it is not what a batch leaves"),
         ("export graded --to canvas --template none.csv --dry-run", "it cannot be read"),
     ],
 )  # fmt: skip

@@ -115,7 +115,7 @@ def test_a_result_of_oneroster_s_is_the_same_record_next_time(tmp_path):
 @pytest.mark.parametrize("platform", ["sakai", "openedx", "oneroster"])
 def test_another_platform_s_number_goes_nowhere(platform, tmp_path):
     course = Course(tmp_path).graded(student("9001", platform="canvas"))
-    with pytest.raises(UsageError, match="only another platform's number is known"):
+    with pytest.raises(UsageError, match="all that is known is what a platform's download calls them"):
         made(course.folder, platform, column="hw1")
     course.graded(student("0001", platform="canvas", platform_key="9001"))
     assert points_in(platform, made(course.folder, platform, column="hw1")) == {"0001": "10"}
@@ -134,9 +134,21 @@ def test_moodle_imports_by_email_where_all_have_one(tmp_path):
 
 def test_open_edx_wants_the_id_of_a_subsection(tmp_path):
     course = Course(tmp_path).graded(student("ada"))
-    for column in ("Homework 1", ""):
-        with pytest.raises(UsageError, match="it is no id of a subsection"):
-            making.make(Source(course.folder, "openedx", column or "-"), io.BytesIO())
+    with pytest.raises(UsageError, match="it is no id of a subsection"):
+        made(course.folder, "openedx", column="Homework 1")
+
+
+@pytest.mark.parametrize("platform", sorted(lms.makers()))
+def test_a_column_has_to_be_named(platform, tmp_path):
+    course = Course(tmp_path).graded(student("ada"))
+    with pytest.raises(UsageError, match="name it with --column"):
+        made(course.folder, platform)
+
+
+def test_sakai_s_own_user_names_go_back_to_it_whatever_the_roster_s_ids_are(tmp_path):
+    course = Course(tmp_path).graded(student("000123", platform="sakai", platform_key="aalmeida"))
+    assert points_in("sakai", made(course.folder, "sakai", column="x")) == {"aalmeida": "10"}
+    assert points_in("openedx", made(course.folder, "openedx", column="x")) == {"000123": "10"}
 
 
 def test_ids_keep_their_zeros_and_names_are_not_changed(tmp_path):

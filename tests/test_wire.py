@@ -91,3 +91,12 @@ def test_what_the_grader_writes_the_child_reads():
             read_frame(read_end)
     finally:
         os.close(read_end)
+
+
+def test_what_is_behind_the_last_frame_is_known():
+    reader = FrameReader(NONCE)
+    frame = encode(Kind.READY, 0, NONCE)
+    assert [one.kind for one in reader.feed(frame)] == [Kind.READY]
+    assert not reader.has_more
+    assert list(reader.feed(frame[:5])) == []
+    assert reader.has_more

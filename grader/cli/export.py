@@ -86,17 +86,15 @@ def export(
     with exports.compared(order) as comparison:
         print(_document(comparison) if as_json else _table(comparison))
         _warn_of_formulas(comparison.changes())
-        if matches and (waiting := confirmations.write(matches, comparison.suggestions())):
-            print(
-                f"grade: {matches}: {waiting} may be who they seem; write yes or no behind each, and run this again",
-                file=sys.stderr,
-            )
+        if matches:
+            waiting = confirmations.write(matches, comparison.suggestions())
+            told = f"{waiting} may be who they seem; write yes or no as confirmed, and run this again"
+            print(f"grade: {matches}: {told if waiting else 'no name waits for an answer'}", file=sys.stderr)
         if target is not None:
             written = comparison.write(target)
-            print(
-                f"grade: {target}: {written} {'cell' if written == 1 else 'cells'} filled; import it in {to}",
-                file=sys.stderr,
-            )
+            left_out = sum(change.kind in exports.LEFT_OUT for change in comparison.changes())
+            told = f"{written} {'cell' if written == 1 else 'cells'} filled"
+            print(f"grade: {target}: {told}" + (f", {left_out} students left out" if left_out else ""), file=sys.stderr)
 
 
 def _make(source: making.Source, target: Path | None, forced: frozenset[str], *, as_json: bool) -> None:
@@ -146,8 +144,8 @@ def _show_made(source: making.Source, forced: frozenset[str], *, as_json: bool, 
         print("\n".join([*_listed(column, changes), *_told(blocked)]))
     if blocked and writes:
         raise UsageError(
-            f"--to {source.platform}: not written, for some grades are {', '.join(blocked)}; expected none of these; "
-            f"allow what you want with --force {' --force '.join(blocked)}"
+            f"--to {source.platform}: not written, for some grades are {', '.join(blocked)}; look at them with "
+            f"--dry-run, and allow what you want with --force {' --force '.join(blocked)}"
         )
 
 
@@ -196,9 +194,12 @@ def _listed(column: str, changes: Iterable[Change]) -> list[str]:
 
 
 def _told(blocked: Iterable[str]) -> list[str]:
-    from grader.export import BLOCKING
+    from grader.export import BLOCKING, LEFT_OUT
 
-    told = [f"blocked: {kind}: {BLOCKING[kind]}; allow it with --force {kind}" for kind in blocked]
+    told = [
+        f"blocked: {kind}: {BLOCKING[kind]}; {'go on without' if kind in LEFT_OUT else 'allow it'} with --force {kind}"
+        for kind in blocked
+    ]
     return ["", *told] if told else []
 
 

@@ -133,7 +133,6 @@ class Made(NamedTuple):
     """What a file is made of: the column's name or id, the points it is of, and the grades, as often as is asked."""
 
     column: str
-    is_named: bool  # by whoever asked for it
     maximum: Decimal
     entries: Callable[[], Iterator[Entry]]
 
@@ -152,8 +151,8 @@ def keyed(entry: Entry, title: str) -> str:
     """The key of an entry that has to have one. Raises UsageError."""
     if not entry.key:
         raise UsageError(
-            f"{entry.name or 'a student'}: only another platform's number is known; expected what {title} knows them "
-            "by; grade with a --roster that has their ids"
+            f"{entry.name or 'a student'}: all that is known is what a platform's download calls them; expected what "
+            f"{title} knows them by; grade with a --roster that has their ids and addresses"
         )
     return entry.key
 

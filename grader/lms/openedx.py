@@ -22,7 +22,7 @@ _BLOCK = re.compile(r"[A-Za-z0-9_]+")
 
 def _bulk(made: Made) -> dict[str, Iterator[str]]:
     """By username, which is the key that the roster or the files have to have."""
-    if not made.is_named or not _BLOCK.fullmatch(made.column):
+    if not _BLOCK.fullmatch(made.column):
         raise UsageError(
             f"--column {made.column}: it is no id of a subsection; expected letters and digits, as behind grade- in "
             "the file that Open edX lets you download; give that"
