@@ -233,7 +233,7 @@ def _said(known: Report) -> dict[str, Any]:
         "submission": known.submission.sha256,
         "submitted": plain["submission"]["submitted"],
         "sandbox": known.sandbox.backend,
-        "packages": ", ".join(f"{name} {version}" for name, version in known.sandbox.packages.items()),
+        "packages": known.sandbox.packages_in_words,
     }
 
 

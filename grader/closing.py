@@ -131,15 +131,11 @@ def _change(entry: Entry, before: dict[str, Any], report: Report) -> Change | No
         "the grader": (before["grader_version"], report.grader_version),
         "the seed": (before["seed"], report.seed),
         "the walls": (before["sandbox"], report.sandbox.backend),
-        "the packages": (before["packages"], _packages(report)),
+        "the packages": (before["packages"], report.sandbox.packages_in_words),
     }
     why = [f"{what}: {str(old)[:SHOWN]} -> {str(new)[:SHOWN]}" for what, (old, new) in now.items() if old != new]
     told = "; ".join(why) or "nothing but the run: it does not always answer the same"
     return Change(entry.student, entry.attempt, before["points"], float(report.points), told)
-
-
-def _packages(report: Report) -> str:
-    return ", ".join(f"{name} {version}" for name, version in report.sandbox.packages.items())
 
 
 def _write_changes(folder: Folder, changes: Iterator[Change]) -> tuple[int, tuple[Change, ...]]:

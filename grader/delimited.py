@@ -7,6 +7,7 @@ ids. Here every cell is kept as it was written. It knows nothing of what the cel
 from __future__ import annotations
 
 import codecs
+import csv
 import io
 import re
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 DELIMITERS = "\t,;"
@@ -131,6 +132,13 @@ def _record(text: str, delimiter: str) -> Record | None:
 
 _QUOTED = re.compile(r'"(?:[^"]|"")*+"')  # possessive: a doubled quote is never taken for an end
 _PLAIN = {delimiter: re.compile(f"[^{delimiter}]*") for delimiter in DELIMITERS}
+
+
+def line(cells: Iterable[object], *, quoted: bool = False, end: str = "\n") -> str:
+    """A line of a new file, between commas; every cell stands as it is, for whoever reads it looks it up."""
+    buffer = io.StringIO()
+    csv.writer(buffer, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL, lineterminator=end).writerow(cells)
+    return buffer.getvalue()
 
 
 def _is_quoted(cell: str) -> bool:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from grader.delimited import Form
     from grader.lms import Column, Gradebook, Row
     from grader.matching import Found, Suggestion
+    from grader.pushes import Pushed
 
 CENTS = Decimal("0.01")  # what platforms compare
-HARMLESS = ("unchanged", "new", "raised", "excused", "unassigned", "missing")
 BLOCKING = {
     "lowered": "a grade there is higher",
     "edited": "what stands there is no number, or not what was pushed last: somebody has changed it",
@@ -52,7 +52,6 @@ class Order(NamedTuple):
     matches: Path | None = None
     forced: frozenset[str] = frozenset()
     missing_zero: bool = False
-    digest: str = ""  # of the template
 
 
 class Change(NamedTuple):
@@ -77,9 +76,10 @@ class Change(NamedTuple):
 class Comparison:
     """Grades and gradebook side by side. It is good while `compared` is open."""
 
-    def __init__(self, order: Order, gradebook: Gradebook, form: Form, column: Column, matching: Matching) -> None:
+    def __init__(self, order: Order, digest: str, form: Form, column: Column, matching: Matching) -> None:
+        """`digest` is that of the template."""
         self.order, self.form, self.column = order, form, column
-        self._gradebook, self._matching = gradebook, matching
+        self._gradebook, self._digest, self._matching = _gradebook(order.platform), digest, matching
         self._comma = False
 
     def changes(self) -> Iterator[Change]:
@@ -92,13 +92,6 @@ class Comparison:
 
     def suggestions(self) -> Iterator[Suggestion]:
         return self._matching.suggestions()
-
-    def counts(self) -> dict[str, int]:
-        """How many there are of each kind."""
-        counted = dict.fromkeys((*HARMLESS, *BLOCKING), 0)
-        for change in self.changes():
-            counted[change.kind] += 1
-        return counted
 
     def blocked(self) -> list[str]:
         """The kinds of change that are there, would do damage, and were not asked for."""
@@ -116,30 +109,27 @@ class Comparison:
 
         Raises UsageError where something is blocked; then nothing is written.
         """
-        if blocked := self.blocked():
-            told = "; ".join(f"{kind} ({BLOCKING[kind]})" for kind in blocked)
-            raise UsageError(
-                f"{out}: not written, for some grades are {told}; look at them with --dry-run, and allow what you want "
-                f"with --force {' --force '.join(blocked)}"
-            )
+        refuse_blocked(str(out), self.blocked())
         refuse_to_write(out, self.order.folder, self.order.template, self.order.matches)
         pushes.check(self.order.folder)
-        count = 0
-        for found in self._matching.found():
-            change = _change(self.order, found)
-            if change.written and found.line is not None:
-                self._matching.fill(found.line, change.after or "")
-                count += 1
+        pushed = [*self._pushed()]
+        for line, one in pushed:
+            self._matching.fill(line, one.value)
         with written(out) as file:
             file.write(self.form.mark)
             file.writelines(self._filled())
-        pushed = (
-            pushes.Pushed(change.student, change.row, change.after or "", change.before, self.order.digest)
-            for change in self.changes()
-            if change.written
-        )
-        pushes.append(self.order.folder, self.order.platform, self.column.key, pushed)
-        return count
+        pushes.append(self.order.folder, self.order.platform, self.column.key, (one for _, one in pushed))
+        return len(pushed)
+
+    def _pushed(self) -> Iterator[tuple[int, Pushed]]:
+        """What is to be written, with the row it goes to."""
+        for found in self._matching.found():
+            change = _change(self.order, found)
+            if change.written and found.line is not None:
+                yield (
+                    found.line,
+                    pushes.Pushed(change.student, change.row, change.after or "", change.before, self._digest),
+                )
 
     def take_rows(self) -> None:
         """Read the gradebook's students. Raises UsageError for a row that does not fit the header."""
@@ -190,7 +180,7 @@ def compared(order: Order) -> Iterator[Comparison]:
     gradebook = _gradebook(order.platform)
     try:
         with order.template.open("rb") as file:
-            order = order._replace(digest=hashlib.file_digest(file, "sha256").hexdigest())
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
             form = delimited.form_of(file, str(order.template))
             head = [record.cells for record in islice(delimited.records(file, form, str(order.template)), lms.HEAD)]
     except OSError as error:
@@ -207,8 +197,8 @@ def compared(order: Order) -> Iterator[Comparison]:
     with Matching(order.platform) as matching:
         for grade, origin in grades.read(order.folder):
             matching.take_grade(grade, origin)
-        matching.take_pushed(pushes.read(order.folder, order.platform, column.key))
-        comparison = Comparison(order, gradebook, form, column, matching)
+        matching.take_pushed(pushes.read(order.folder, order.platform, column.key), digest)
+        comparison = Comparison(order, digest, form, column, matching)
         comparison.take_rows()
         _confirm(order, matching)
         matching.match()
@@ -285,7 +275,7 @@ def _becomes(order: Order, found: Found) -> tuple[str, str | None, str]:
     if row.standing.state in ("excused", "unassigned"):
         return row.standing.state, _stands(row), ""
     value, note = _scaled(found, row)
-    kind = _kind(order, found, row, value)
+    kind = _kind(found, row, value)
     if kind != "unchanged" and row.locked:
         return "locked", None, row.locked
     return kind, plain(value), note
@@ -303,12 +293,11 @@ def _scaled(found: Found, row: Row) -> tuple[Decimal, str]:
     return scaled, f"{plain(points)} of {plain(own)} is {plain(scaled)} of {plain(row.maximum)}"
 
 
-def _kind(order: Order, found: Found, row: Row, value: Decimal) -> str:
+def _kind(found: Found, row: Row, value: Decimal) -> str:
     standing = row.standing
     if standing.points is not None and standing.points.quantize(CENTS) == value:
         return "unchanged"
-    is_same_file = found.pushed_from == order.digest  # then what was pushed cannot have been imported yet
-    if (found.pushed not in (None, _stands(row)) and not is_same_file) or standing.state == "other":
+    if found.pushed not in (None, _stands(row)) or standing.state == "other":
         return "edited"
     if standing.points is None:
         return "new"
@@ -323,6 +312,16 @@ def _stands(row: Row) -> str:
 
 
 # Where it is written.
+
+
+def refuse_blocked(what: str, blocked: list[str]) -> None:
+    """Raise UsageError where something is blocked: what is not written then, and how it may be allowed."""
+    if blocked:
+        told = "; ".join(f"{kind} ({BLOCKING[kind]})" for kind in blocked)
+        raise UsageError(
+            f"{what}: not written, for some grades are {told}; look at them with --dry-run, and allow what you want "
+            f"with --force {' --force '.join(blocked)}"
+        )
 
 
 def refuse_to_write(out: Path, folder: Path, *read: Path | None) -> None:

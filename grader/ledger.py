@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from grader.listing import File
 from grader.lms import Piece, Unplaced
+from grader.pairing import settle
 from grader.roster import folded
 
 if TYPE_CHECKING:
@@ -136,14 +137,7 @@ class Ledger:
             for text in filter(None, (student, *others)):
                 query = "INSERT OR IGNORE INTO pair SELECT ?, key FROM alias WHERE kind = ? AND text = ?"
                 self._db.execute(query, (student, kind, folded(text)))
-        self._db.execute(
-            "INSERT INTO claim SELECT key, student FROM (SELECT key, student, COUNT(*) OVER (PARTITION BY student) AS "
-            "keys, COUNT(*) OVER (PARTITION BY key) AS students FROM pair) WHERE keys = 1 AND students = 1 "
-            "AND key NOT IN (SELECT key FROM claim) AND key NOT IN (SELECT key FROM doubt)"
-        )
-        self._db.execute(
-            "INSERT INTO doubt SELECT student, key FROM pair WHERE student NOT IN (SELECT student FROM claim)"
-        )
+        settle(self._db, "student", "key", "claim")
 
     def doubts(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Who handed something in and may be several of the roster, or one that others may be too; and which."""

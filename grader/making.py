@@ -21,7 +21,7 @@ from grader.render.numbers import plain
 from grader.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from grader.grades import Grade, Origin
@@ -47,15 +47,16 @@ def make(source: Source, file: IO[bytes]) -> int:
     """Write the file; gives the number of students in it. Raises UsageError where it cannot be made."""
     if source.platform in _FOR_ALL:
         return _FOR_ALL[source.platform](source, file)
-    maximum = max((grade.maximum for grade, _ in grades.read(source.folder) if grade.maximum), default=Decimal(0))
-    files = lms.makers()[source.platform](Made(called(source), maximum, lambda: _entries(source, maximum)))
+    entries = _entries(source)
+    maximum = max((entry.maximum for entry in entries if entry.maximum), default=Decimal(0))
+    files = lms.makers()[source.platform](Made(called(source), maximum, entries))
     if len(files) == 1:
-        file.writelines(text.encode() for [texts] in [files.values()] for text in texts)
+        file.writelines(text.encode() for texts in files.values() for text in texts)
     else:
         with _archive(file) as archive:
             for name, texts in files.items():
                 _put(archive, name, (text.encode() for text in texts))
-    return sum(1 for entry in _entries(source, maximum) if entry.points is not None)
+    return len(entries)
 
 
 def is_logged(platform: str) -> bool:
@@ -82,9 +83,9 @@ def _kind(before: str | None, points: Decimal) -> str:
     return "raised" if points > last else "lowered"
 
 
-def note(source: Source) -> None:
+def note(source: Source, made: Sequence[Change]) -> None:
     """The file was written: remember what is in it and was not in the last."""
-    changed = [change for change in changes(source) if change.written and change.kind != "unchanged"]
+    changed = (change for change in made if change.written and change.kind != "unchanged")
     pushed = (pushes.Pushed(change.student, None, change.after or "", change.before) for change in changed)
     pushes.append(source.folder, source.platform, called(source), pushed)
 
@@ -104,12 +105,14 @@ def _points(source: Source, grade: Grade) -> Decimal | None:
     return grade.points
 
 
-def _entries(source: Source, maximum: Decimal) -> Iterator[Entry]:
-    """Every student, by the platform's own key where they came from it."""
+def _entries(source: Source) -> list[Entry]:
+    """Everybody who has points, by the platform's own key where they came from it."""
     platform = source.platform.partition("-")[0]
-    for grade, origin in grades.read(source.folder):
-        key = _key(platform, grade, origin)
-        yield Entry(key, grade.name, grade.email, _points(source, grade), grade.maximum or maximum)
+    return [
+        Entry(_key(platform, grade, origin), grade.name, grade.email, points, grade.maximum)
+        for grade, origin in grades.read(source.folder)
+        if (points := _points(source, grade)) is not None
+    ]
 
 
 def _key(platform: str, grade: Grade, origin: Origin) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from grader import lms
 from grader.lms import Person, Row, Standing
+from grader.pairing import settle
 from grader.roster import folded
 
 if TYPE_CHECKING:
@@ -33,14 +34,15 @@ CREATE TABLE pair (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
 CREATE TABLE match (grade INTEGER PRIMARY KEY, line INTEGER UNIQUE);
 CREATE TABLE doubt (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
 CREATE TABLE refused (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
-CREATE TABLE pushed (student TEXT PRIMARY KEY, ref TEXT, value TEXT, template TEXT);
+CREATE TABLE pushed (student TEXT PRIMARY KEY, ref TEXT, value TEXT);
 CREATE TABLE fill (line INTEGER PRIMARY KEY, value TEXT);
 """
+_NAMES_AGREE = "agree((SELECT name FROM grade WHERE n = lone.grade), (SELECT name FROM line WHERE n = lone.line))"
 KINDS = ("key", "id", "login")  # strongest first
 
 
 class Found(NamedTuple):
-    """A grade with its row, if it has one; what was pushed there last, from which file; and whether it is in doubt."""
+    """A grade with its row, if it has one; what was pushed there last; and whether whose it is, is in doubt."""
 
     student: str
     name: str
@@ -50,7 +52,6 @@ class Found(NamedTuple):
     line: int | None
     row: Row | None
     pushed: str | None
-    pushed_from: str | None
     in_doubt: bool
 
 
@@ -70,6 +71,7 @@ class Matching:
     def __init__(self, platform: str) -> None:
         self._platform = platform
         self._db = sqlite3.connect("", isolation_level=None)
+        self._db.create_function("agree", 2, _agree, deterministic=True)
 
     def __enter__(self) -> Self:
         self._db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA cache_size = -16000; {_SCHEMA} BEGIN;")
@@ -95,8 +97,8 @@ class Matching:
         wanted += [("key", origin.key)] if origin.platform == self._platform else []
         self._note("want", added.lastrowid, wanted)
 
-    def take_row(self, row: Row) -> int:
-        """One row of the gradebook; gives its number."""
+    def take_row(self, row: Row) -> None:
+        """One row of the gradebook; they are numbered as they come, from 1."""
         person, stands = row.person, row.standing
         points, maximum = (None if number is None else str(number) for number in (stands.points, row.maximum))
         added = self._db.execute(
@@ -106,16 +108,17 @@ class Matching:
         had = [("key", person.key), *(("id", text) for text in person.ids)]
         had += [("login", text) for text in person.logins] + [("name", _words(person.name))]
         self._note("have", added.lastrowid, had)
-        return int(added.lastrowid or 0)
 
     def _note(self, table: str, n: int | None, texts: Iterable[tuple[str, str | None]]) -> None:
         rows = {(kind, folded(text), n) for kind, text in texts if text and text.strip()}
         self._db.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", rows)  # noqa: S608 the text is ours
 
-    def take_pushed(self, pushed: Iterable[Pushed]) -> None:
-        """What was pushed earlier; the last of each student counts."""
-        rows = ((one.student, one.row, one.value, one.template) for one in pushed)
-        self._db.executemany("INSERT OR REPLACE INTO pushed VALUES (?, ?, ?, ?)", rows)
+    def take_pushed(self, pushed: Iterable[Pushed], template: str) -> None:
+        """What was pushed earlier; the last of each student counts, if it was not into this same file: then it cannot
+        have been imported yet.
+        """
+        rows = ((one.student, one.row, None if one.template == template else one.value) for one in pushed)
+        self._db.executemany("INSERT OR REPLACE INTO pushed VALUES (?, ?, ?)", rows)
 
     # Who is who.
 
@@ -143,17 +146,7 @@ class Matching:
         """Find the row of every grade. Call it once, when everything is there."""
         for kind in KINDS:
             self._pair(kind)
-            sure = self._db.execute(
-                "SELECT lone.grade, lone.line, grade.name, line.name FROM (SELECT grade, line, COUNT(*) OVER "
-                "(PARTITION BY grade) AS lines, COUNT(*) OVER (PARTITION BY line) AS grades FROM pair) AS lone "
-                "JOIN grade ON grade.n = lone.grade JOIN line ON line.n = lone.line WHERE lines = 1 AND grades = 1 "
-                "AND lone.line NOT IN (SELECT line FROM match) AND lone.line NOT IN (SELECT line FROM doubt)"
-            ).fetchall()
-            agreed = ((grade, line) for grade, line, name, other in sure if _agree(name, other))
-            self._db.executemany("INSERT INTO match VALUES (?, ?)", agreed)
-            self._db.execute(
-                "INSERT INTO doubt SELECT grade, line FROM pair WHERE grade NOT IN (SELECT grade FROM match)"
-            )
+            settle(self._db, "grade", "line", "match", condition=_NAMES_AGREE)
 
     def _pair(self, kind: str) -> None:
         self._db.execute("DELETE FROM pair")
@@ -180,14 +173,14 @@ class Matching:
         """Every grade, in order of students."""
         rows = self._db.execute(
             "SELECT grade.student, grade.name, grade.state, grade.points, grade.maximum, line.n, line.ref, line.name, "
-            "line.state, line.points, line.maximum, locked, value, template, grade.n IN (SELECT grade FROM doubt) "
+            "line.state, line.points, line.maximum, locked, value, grade.n IN (SELECT grade FROM doubt) "
             "FROM grade LEFT JOIN match ON match.grade = grade.n LEFT JOIN line ON line.n = match.line "
             "LEFT JOIN pushed ON pushed.student = grade.student AND pushed.ref = line.ref ORDER BY grade.n"
         )
-        for student, name, state, points, maximum, n, *of_row, pushed, template, in_doubt in rows:
+        for student, name, state, points, maximum, n, *of_row, pushed, in_doubt in rows:
             yield Found(
                 student, name, state, _number(points), _number(maximum), n, None if n is None else _row(*of_row),
-                pushed, template, bool(in_doubt),
+                pushed, bool(in_doubt),
             )  # fmt: skip
 
     def rows_of_nobody(self) -> Iterator[tuple[str, str]]:

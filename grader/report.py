@@ -140,6 +140,10 @@ class SandboxReport(_Record):
     missing: tuple[str, ...] = ()
     packages: dict[str, str] = {}
 
+    @property
+    def packages_in_words(self) -> str:
+        return ", ".join(f"{name} {version}" for name, version in self.packages.items())
+
 
 class Report(_Record):
     """One graded submission. The status `unreadable` is graded too: the file could not be loaded, and has 0 points.

@@ -577,15 +577,7 @@ def test_a_file_that_cannot_be_read_now_is_our_fault_and_what_was_known_of_it_is
     course.hand_in(ada=RIGHT, bob=WRONG)
     course.grade()
     with monkeypatch.context() as patch:
-        whole = listing._Folder._own
-        broken = listing.Unreadable("input/output error")
-
-        def own(self, name, most):
-            if name == b"ada.py":
-                raise broken
-            return whole(self, name, most)
-
-        patch.setattr(listing._Folder, "_own", own)
+        patch.setattr(listing._Folder, "_own", unreadable_now("ada.py"))
         summary = course.grade()
     assert (summary.failed, summary.missing, summary.kept) == (1, 0, 1)
     assert course.rows()["ada"]["status"] == "fault"

@@ -160,11 +160,11 @@ def test_what_was_made_last_is_remembered(tmp_path):
     course = Course(tmp_path).graded(student("ada", "7"), student("bob", "7"))
     source = Source(course.folder, "sakai", "hw1")
     assert [change.kind for change in making.changes(source)] == ["new", "new"]
-    making.note(source)
+    making.note(source, list(making.changes(source)))
     assert [change.kind for change in making.changes(source)] == ["unchanged", "unchanged"]
     course.graded(student("ada", "8"), student("bob", "6"))
     assert [change.kind for change in making.changes(source)] == ["raised", "lowered"]
-    making.note(source)
+    making.note(source, list(making.changes(source)))
     assert len((course.folder / pushes.LOG).read_text().splitlines()) == 4
 
 

@@ -15,7 +15,7 @@ from grader.errors import UsageError, nearest
 from grader.outcomes import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from grader import making
     from grader.export import Change, Comparison
@@ -114,39 +114,37 @@ def _make(source: making.Source, target: Path | None, forced: frozenset[str], *,
             f"--to {source.platform}: there is no such platform; expected one of: {', '.join(known)}"
             + (f"; did you mean {near}?" if near else "")
         )
-    if making.is_logged(source.platform):
-        _show_made(source, forced, as_json=as_json, writes=target is not None)
+    is_logged = making.is_logged(source.platform)
+    changes = list(making.changes(source)) if is_logged else []
+    if is_logged:
+        _show_made(source, changes, forced, as_json=as_json, writes=target is not None)
     elif target is None:
         raise UsageError(f"--dry-run: {source.platform} is no platform's gradebook; expected --out; name the file")
     if target is not None:
         refuse_to_write(target, source.folder)
-        if making.is_logged(source.platform):
+        if is_logged:
             pushes.check(source.folder)
         with written(target) as file:
             count = making.make(source, file)
-        if making.is_logged(source.platform):
-            making.note(source)
+        if is_logged:
+            making.note(source, changes)
         print(f"grade: {target}: {count} {'student' if count == 1 else 'students'}", file=sys.stderr)
 
 
-def _show_made(source: making.Source, forced: frozenset[str], *, as_json: bool, writes: bool) -> None:
+def _show_made(
+    source: making.Source, changes: Sequence[Change], forced: frozenset[str], *, as_json: bool, writes: bool
+) -> None:
     """What has changed since it was made last; refused where a grade would be lowered or is missing by our fault."""
-    from grader import making
-    from grader.export import BLOCKING
+    from grader.export import BLOCKING, refuse_blocked
 
-    column = making.called(source)
-    changes = list(making.changes(source))
     _warn_of_formulas(changes)
     blocked = sorted({change.kind for change in changes} & set(BLOCKING) - forced)
     if as_json:
-        print(_as_json({"platform": source.platform, "column": column, "blocked": blocked}, changes))
+        print(_as_json({"platform": source.platform, "column": source.column, "blocked": blocked}, changes))
     else:
-        print("\n".join([*_listed(column, changes), *_told(blocked)]))
-    if blocked and writes:
-        raise UsageError(
-            f"--to {source.platform}: not written, for some grades are {', '.join(blocked)}; look at them with "
-            f"--dry-run, and allow what you want with --force {' --force '.join(blocked)}"
-        )
+        print("\n".join([*_listed(source.column or "", changes), *_told(blocked)]))
+    if writes:
+        refuse_blocked(f"--to {source.platform}", blocked)
 
 
 def _document(comparison: Comparison) -> str:

@@ -7,8 +7,6 @@ siblings, of grading or of how files are read and written; a new one is one file
 
 from __future__ import annotations
 
-import csv
-import io
 import pkgutil
 import re
 from datetime import datetime
@@ -116,7 +114,7 @@ HEAD = 4  # records at the top that may say something of the columns
 
 
 class Entry(NamedTuple):
-    """A grade as it goes into a file that is made: whose it is, and the points; None where there is nothing to write.
+    """A grade as it goes into a file that is made: whose it is, and the points. Who has none is in no such file.
 
     `key` is what this platform knows the student by, where they came from it, else the roster's or the file's key;
     nothing where all that is known is another platform's number.
@@ -125,16 +123,16 @@ class Entry(NamedTuple):
     key: str
     name: str
     email: str
-    points: Decimal | None
-    maximum: Decimal
+    points: Decimal
+    maximum: Decimal | None  # of the rubric; who is missing has none
 
 
 class Made(NamedTuple):
-    """What a file is made of: the column's name or id, the points it is of, and the grades, as often as is asked."""
+    """What a file is made of: the column's name or id, the points it is of, and the grades."""
 
     column: str
     maximum: Decimal
-    entries: Callable[[], Iterator[Entry]]
+    entries: Sequence[Entry]
 
 
 class Maker(Protocol):
@@ -155,13 +153,6 @@ def keyed(entry: Entry, title: str) -> str:
             f"{title} knows them by; grade with a --roster that has their ids and addresses"
         )
     return entry.key
-
-
-def line(cells: Iterable[object], *, quoted: bool = False, end: str = "\n") -> str:
-    """A line of CSV; texts stand as they are, for whoever reads them looks them up."""
-    buffer = io.StringIO()
-    csv.writer(buffer, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL, lineterminator=end).writerow(cells)
-    return buffer.getvalue()
 
 
 class Gradebook(Protocol):

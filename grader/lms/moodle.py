@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import BLANK, Column, Person, Piece, Row, Unplaced, cell, keyed, line, most, number, place_of, standing
+from grader.delimited import line
+from grader.lms import BLANK, Column, Person, Piece, Row, Unplaced, cell, keyed, most, number, place_of, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -81,13 +82,12 @@ def row(header: Sequence[str], cells: Sequence[str], column: Column) -> Row | No
 
 def _import(made: Made) -> dict[str, Iterator[str]]:
     """By email where all have one, else by ID number. A blank would take a grade away: who has none is left out."""
-    by_email = all(entry.email for entry in made.entries() if entry.points is not None)
+    by_email = all(entry.email for entry in made.entries)
 
     def lines() -> Iterator[str]:
         yield line(("Email address" if by_email else "ID number", made.column))
-        for entry in made.entries():
-            if entry.points is not None:
-                yield line((entry.email if by_email else keyed(entry, TITLE), f"{entry.points.normalize():f}"))
+        for entry in made.entries:
+            yield line((entry.email if by_email else keyed(entry, TITLE), f"{entry.points.normalize():f}"))
 
     return {"grades.csv": lines()}
 

@@ -6,7 +6,8 @@ import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from grader.lms import keyed, line
+from grader.delimited import line
+from grader.lms import keyed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,12 +55,11 @@ def _files(made: Made) -> dict[str, Iterator[str]]:
 
     def results() -> Iterator[str]:
         yield line(_RESULT, quoted=True)
-        for entry in made.entries():
-            if entry.points is not None:
-                key = keyed(entry, TITLE)
-                rest = (f"{entry.points.normalize():f}", today, "", "", "", "false", "false", "false", "false")
-                name = f"result-{_digest(made.column, key)}"
-                yield line((name, "", "", item, key, "fully graded", *rest), quoted=True)
+        for entry in made.entries:
+            key = keyed(entry, TITLE)
+            rest = (f"{entry.points.normalize():f}", today, "", "", "", "false", "false", "false", "false")
+            name = f"result-{_digest(made.column, key)}"
+            yield line((name, "", "", item, key, "fully graded", *rest), quoted=True)
 
     return {"manifest.csv": manifest(), "lineItems.csv": line_items(), "results.csv": results()}
 

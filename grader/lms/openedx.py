@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from grader.delimited import line
 from grader.errors import UsageError
-from grader.lms import keyed, line
+from grader.lms import keyed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,9 +31,8 @@ def _bulk(made: Made) -> dict[str, Iterator[str]]:
 
     def lines() -> Iterator[str]:
         yield line(("username", f"new_override-{made.column}"), end="\r\n")
-        for entry in made.entries():
-            if entry.points is not None:
-                yield line((keyed(entry, TITLE), f"{entry.points.normalize():f}"), end="\r\n")
+        for entry in made.entries:
+            yield line((keyed(entry, TITLE), f"{entry.points.normalize():f}"), end="\r\n")
 
     return {"bulk_grades.csv": lines()}
 

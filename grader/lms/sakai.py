@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.lms import Piece, Unplaced, keyed, line, local_time, most
+from grader.delimited import line
+from grader.lms import Piece, Unplaced, keyed, local_time, most
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -58,9 +59,8 @@ def _gradebook(made: Made) -> dict[str, Iterator[str]]:
     def lines() -> Iterator[str]:
         header = ("Student ID", "Student Name", f"{made.column} [{float(made.maximum)}]", f"* {made.column}")
         yield line(header, quoted=True)
-        for entry in made.entries():
-            if entry.points is not None:
-                yield line((keyed(entry, TITLE), entry.name, f"{entry.points.normalize():f}", ""), quoted=True)
+        for entry in made.entries:
+            yield line((keyed(entry, TITLE), entry.name, f"{entry.points.normalize():f}", ""), quoted=True)
 
     return {"grades.csv": lines()}
 

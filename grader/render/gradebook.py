@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from grader import delimited
 from grader.render.numbers import plain
 
 if TYPE_CHECKING:
@@ -57,6 +56,4 @@ def inert(text: str | None) -> str:
 
 
 def _line(cells: Sequence[Any]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
-    return buffer.getvalue().replace("\r", " ")  # unquoted it would end a line for whoever reads it
+    return delimited.line(cells).replace("\r", " ")  # unquoted it would end a line for whoever reads it

@@ -1,8 +1,8 @@
 """What a file is like, in a few bytes: what its functions compile to, without names, comments and layout, hashed.
 
 It runs in the child, before the student's code does, for a file is compiled nowhere else. It is made of the compiled
-code and not of the syntax tree, which would take a child ten times as long; two files compiled by different versions of
-Python are not alike. It knows nothing of what the functions should be, nor who compares sketches.
+code and not of the syntax tree, which would take a child three times as long; two files compiled by different versions
+of Python are not alike. It knows nothing of what the functions should be, nor who compares sketches.
 """
 
 from __future__ import annotations

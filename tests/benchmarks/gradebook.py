@@ -12,6 +12,7 @@ import json
 import resource
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from grader import export
@@ -32,7 +33,7 @@ def main() -> None:
         started = time.monotonic()
         order = export.Order(folder, "canvas", template)
         with export.compared(order) as comparison:
-            counts = {kind: number for kind, number in comparison.counts().items() if number}
+            counts = dict(Counter(change.kind for change in comparison.changes()))
             compared = time.monotonic() - started
             written = comparison.write(Path(scratch) / "filled.csv")
         seconds = time.monotonic() - started
