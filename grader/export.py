@@ -10,6 +10,7 @@ import hashlib
 import re
 from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
 from itertools import islice
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,7 @@ from grader import delimited, grades, lms, pushes
 from grader.errors import UsageError, nearest
 from grader.journal import replacing
 from grader.matching import Matching
+from grader.pushes import Pushed
 from grader.render.numbers import plain
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from grader.delimited import Form
     from grader.lms import Column, Gradebook, Row
     from grader.matching import Found, Suggestion
-    from grader.pushes import Pushed
 
 CENTS = Decimal("0.01")  # what platforms compare
 BLOCKING = {
@@ -84,7 +85,12 @@ class Comparison:
 
     def changes(self) -> Iterator[Change]:
         """Every student of the batch, in order."""
-        return (_change(self.order, found) for found in self._matching.found())
+        return (change for _, change in self._settled)
+
+    @cached_property
+    def _settled(self) -> list[tuple[int | None, Change]]:
+        """Every change with the row it is for: worked out once, for all who ask what it comes to."""
+        return [(found.line, _change(self.order, found)) for found in self._matching.found()]
 
     def rows_of_nobody(self) -> Iterator[tuple[str, str]]:
         """The gradebook's students who are not in the batch: what they are found by, and their names."""
@@ -112,24 +118,16 @@ class Comparison:
         refuse_blocked(str(out), self.blocked())
         refuse_to_write(out, self.order.folder, self.order.template, self.order.matches)
         pushes.check(self.order.folder)
-        pushed = [*self._pushed()]
-        for line, one in pushed:
-            self._matching.fill(line, one.value)
+        pushed = []
+        for line, change in self._settled:
+            if change.written and line is not None:
+                self._matching.fill(line, change.after or "")
+                pushed.append(Pushed(change.student, change.row, change.after or "", change.before, self._digest))
         with written(out) as file:
             file.write(self.form.mark)
             file.writelines(self._filled())
-        pushes.append(self.order.folder, self.order.platform, self.column.key, (one for _, one in pushed))
+        pushes.append(self.order.folder, self.order.platform, self.column.key, pushed)
         return len(pushed)
-
-    def _pushed(self) -> Iterator[tuple[int, Pushed]]:
-        """What is to be written, with the row it goes to."""
-        for found in self._matching.found():
-            change = _change(self.order, found)
-            if change.written and found.line is not None:
-                yield (
-                    found.line,
-                    pushes.Pushed(change.student, change.row, change.after or "", change.before, self._digest),
-                )
 
     def take_rows(self) -> None:
         """Read the gradebook's students. Raises UsageError for a row that does not fit the header."""
