@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import csv
 from decimal import Decimal, InvalidOperation
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pydantic_core
 
+from grader import __version__
 from grader.errors import UsageError
 from grader.journal import GRADES, JOURNAL
 from grader.render.gradebook import FORMULA_STARTS
+from grader.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +117,31 @@ def _reported(folder: Path) -> _Reported:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _changed(path, error) from None
     return reported
+
+
+def reported(folder: Path) -> Iterator[tuple[Grade, Report | None]]:
+    """Every student with the report that counts. Both files are in one order, in which they are read side by side."""
+    try:
+        with (folder / JOURNAL).open("rb") as file:
+            by_student = groupby(map(Report.model_validate_json, file), key=lambda report: report.student)
+            for grade, _ in read(folder):
+                yield grade, _report_of(grade, by_student) if grade.state == "graded" else None
+    except OSError as error:
+        raise no_batch(folder, error) from None
+    except (ValueError, LookupError) as error:
+        raise UsageError(
+            f"{folder}: its reports are not as this grader leaves them ({type(error).__name__}); expected those of "
+            f"grader {__version__}, in order; run the batch again"
+        ) from None
+
+
+def _report_of(grade: Grade, by_student: Iterator[tuple[str | None, Iterator[Report]]]) -> Report:
+    for student, reports in by_student:
+        if student == grade.student:
+            for report in reports:
+                if (report.origin.attempt if report.origin else 1) == (grade.attempt or 1):
+                    return report
+    raise LookupError(grade.student)
 
 
 def no_batch(folder: Path, error: OSError) -> UsageError:

@@ -8,23 +8,22 @@ from __future__ import annotations
 import zipfile
 from contextlib import contextmanager
 from decimal import Decimal
-from itertools import groupby
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from grader import __version__, grades, lms, pushes
+from grader import grades, lms, pushes
+from grader.comparing import Change
 from grader.errors import UsageError
-from grader.export import Change
-from grader.journal import GRADES, JOURNAL, page_name
+from grader.journal import GRADES, page_name
 from grader.lms import Entry, Made
 from grader.render import gradescope, html
 from grader.render.numbers import plain
-from grader.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from grader.grades import Grade, Origin
+    from grader.report import Report
 
 WHEN = (1980, 1, 1, 0, 0, 0)  # in archives: the same grades are the same bytes
 
@@ -122,31 +121,6 @@ def _key(platform: str, grade: Grade, origin: Origin) -> str:
     return "" if grade.student == origin.key and lms.has_own_keys(origin.platform) else grade.student
 
 
-def reported(folder: Path) -> Iterator[tuple[Grade, Report | None]]:
-    """Every student with the report that counts. Both files are in one order, in which they are read side by side."""
-    try:
-        with (folder / JOURNAL).open("rb") as file:
-            by_student = groupby(map(Report.model_validate_json, file), key=lambda report: report.student)
-            for grade, _ in grades.read(folder):
-                yield grade, _report_of(grade, by_student) if grade.state == "graded" else None
-    except OSError as error:
-        raise grades.no_batch(folder, error) from None
-    except (ValueError, LookupError) as error:
-        raise UsageError(
-            f"{folder}: its reports are not as this grader leaves them ({type(error).__name__}); expected those of "
-            f"grader {__version__}, in order; run the batch again"
-        ) from None
-
-
-def _report_of(grade: Grade, by_student: Iterator[tuple[str | None, Iterator[Report]]]) -> Report:
-    for student, reports in by_student:
-        if student == grade.student:
-            for report in reports:
-                if (report.origin.attempt if report.origin else 1) == (grade.attempt or 1):
-                    return report
-    raise LookupError(grade.student)
-
-
 # For people and for other programs.
 
 
@@ -158,7 +132,7 @@ def _csv(source: Source, file: IO[bytes]) -> int:
 def _xlsx(source: Source, file: IO[bytes]) -> int:
     from grader.render import workbook
 
-    return workbook.write(file, reported(source.folder))
+    return workbook.write(file, grades.reported(source.folder))
 
 
 def _html(source: Source, file: IO[bytes]) -> int:
@@ -196,7 +170,7 @@ def _moodle_feedback(source: Source, file: IO[bytes]) -> int:
 def _each(source: Source, file: IO[bytes], one: Callable[[Grade, Report], tuple[str, str]]) -> int:
     count = 0
     with _archive(file) as archive:
-        for grade, report in reported(source.folder):
+        for grade, report in grades.reported(source.folder):
             if report is not None:
                 name, text = one(grade, report)
                 _put(archive, name, [text.encode()])

@@ -35,7 +35,6 @@ CREATE TABLE match (grade INTEGER PRIMARY KEY, line INTEGER UNIQUE);
 CREATE TABLE doubt (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
 CREATE TABLE refused (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
 CREATE TABLE pushed (student TEXT PRIMARY KEY, ref TEXT, value TEXT);
-CREATE TABLE fill (line INTEGER PRIMARY KEY, value TEXT);
 """
 _NAMES_AGREE = "agree((SELECT name FROM grade WHERE n = lone.grade), (SELECT name FROM line WHERE n = lone.line))"
 KINDS = ("key", "id", "login")  # strongest first
@@ -103,7 +102,7 @@ class Matching:
         points, maximum = (None if number is None else str(number) for number in (stands.points, row.maximum))
         added = self._db.execute(
             "INSERT INTO line (ref, name, state, points, maximum, locked) VALUES (?, ?, ?, ?, ?, ?)",
-            (_ref(person), person.name, stands.state, points, maximum, row.locked),
+            (person.ref, person.name, stands.state, points, maximum, row.locked),
         )
         had = [("key", person.key), *(("id", text) for text in person.ids)]
         had += [("login", text) for text in person.logins] + [("name", _words(person.name))]
@@ -113,11 +112,11 @@ class Matching:
         rows = {(kind, folded(text), n) for kind, text in texts if text and text.strip()}
         self._db.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", rows)  # noqa: S608 the text is ours
 
-    def take_pushed(self, pushed: Iterable[Pushed], template: str) -> None:
-        """What was pushed earlier; the last of each student counts, if it was not into this same file: then it cannot
-        have been imported yet.
+    def take_pushed(self, pushed: Iterable[Pushed], version: str | None) -> None:
+        """What was pushed earlier; the last of each student counts, if it was not into this same file, whose digest
+        the version is: then it cannot have been imported yet.
         """
-        rows = ((one.student, one.row, None if one.template == template else one.value) for one in pushed)
+        rows = ((one.student, one.row, None if version and one.template == version else one.value) for one in pushed)
         self._db.executemany("INSERT OR REPLACE INTO pushed VALUES (?, ?, ?)", rows)
 
     # Who is who.
@@ -189,18 +188,6 @@ class Matching:
             "SELECT ref, name FROM line WHERE n NOT IN (SELECT line FROM match) AND n NOT IN (SELECT line FROM doubt) "
             "ORDER BY n"
         )
-
-    def fill(self, line: int, value: str) -> None:
-        """This is to stand in that row."""
-        self._db.execute("INSERT INTO fill VALUES (?, ?)", (line, value))
-
-    def fillings(self) -> Iterator[tuple[int, str]]:
-        """Rows and what is to stand in them, in the gradebook's order."""
-        return self._db.execute("SELECT line, value FROM fill ORDER BY line")
-
-
-def _ref(person: Person) -> str:
-    return next((text for text in (person.key, *person.ids, *person.logins) if text), person.name)
 
 
 def _row(ref: str, name: str, state: str, points: str | None, maximum: str | None, locked: str) -> Row:

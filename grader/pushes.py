@@ -22,7 +22,8 @@ LOG = "pushed.jsonl"
 class Pushed(NamedTuple):
     """One grade that was written: the student, the row it went to, its value, and what stood there before.
 
-    `template` is the digest of the gradebook that was filled, by which the same command given twice is known.
+    `template` is the digest of the gradebook that was filled, by which the same command given twice is known; `comment`
+    that of the last comment the student was sent.
     """
 
     student: str
@@ -31,6 +32,7 @@ class Pushed(NamedTuple):
     before: str | None
     template: str | None = None
     time: str = ""
+    comment: str | None = None
 
 
 def read(folder: Path, platform: str, column: str) -> Iterator[Pushed]:
@@ -47,8 +49,8 @@ def read(folder: Path, platform: str, column: str) -> Iterator[Pushed]:
                 if (known["platform"], known["column"]) == (platform, column):
                     if not Decimal(known["value"]).is_finite():
                         raise ValueError
-                    row, before, template = (known.get(name) for name in ("row", "before", "template"))
-                    yield Pushed(known["student"], row, known["value"], before, template, known["time"])
+                    row, before, template, comment = map(known.get, ("row", "before", "template", "comment"))
+                    yield Pushed(known["student"], row, known["value"], before, template, known["time"], comment)
     except (OSError, ValueError, KeyError, TypeError, InvalidOperation) as error:
         raise UsageError(
             f"{path}: it is no log of what was pushed ({type(error).__name__}); expected it unchanged; put the file "
@@ -74,7 +76,7 @@ def append(folder: Path, platform: str, column: str, pushed: Iterable[Pushed]) -
     time = datetime.now(UTC).isoformat(timespec="seconds")
     with (folder / LOG).open("a", encoding="utf-8") as file:
         for one in pushed:
-            entry = {"platform": platform, "column": column, **one._asdict(), "time": time, "comment": None}
+            entry = {"platform": platform, "column": column, **one._asdict(), "time": time}
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grader import confirmations, delimited, export, lms, pushes
+from grader import comparing, confirmations, delimited, filling, lms, pushes
+from grader.comparing import Order
 from grader.errors import UsageError
-from grader.export import Order
 from grader.journal import GRADES, JOURNAL
 from grader.ledger import Row
 from grader.render import gradebook
@@ -75,19 +76,23 @@ class Course:
         self.template.write_bytes(data.encode() if isinstance(data, str) else data)
         return self
 
-    def order(self, platform="canvas", **options):
-        return Order(self.folder, platform, self.template, **{"column": COLUMN[platform], **options})
+    @contextmanager
+    def compared(self, platform="canvas", **options):
+        column = options.pop("column", COLUMN.get(platform))
+        self.opened = filling.Template(platform, options.pop("template", self.template), column)
+        with comparing.compared(Order(self.folder, platform, **options), self.opened) as comparison:
+            yield comparison
 
     def changes(self, platform="canvas", **options):
-        with export.compared(self.order(platform, **options)) as comparison:
+        with self.compared(platform, **options) as comparison:
             return {change.student: change for change in comparison.changes()}
 
     def kinds(self, platform="canvas", **options):
         return {who: change.kind for who, change in self.changes(platform, **options).items()}
 
     def write(self, platform="canvas", **options):
-        with export.compared(self.order(platform, **options)) as comparison:
-            comparison.write(self.out)
+        with self.compared(platform, **options) as comparison:
+            filling.fill(self.opened, comparison, self.out)
         return self.out.read_bytes()
 
 
@@ -132,7 +137,7 @@ def test_a_filled_gradebook_differs_in_the_filled_cells_alone(platform, name, co
     rows = [row for _, row in before if row]
     graded = [of_row(platform, row, str(n % 10) + ".25") for n, row in enumerate(rows)]
     course.graded(*graded).downloaded(data)
-    filled = course.write(platform, forced=frozenset(export.BLOCKING))
+    filled = course.write(platform, forced=frozenset(comparing.BLOCKING))
     _, after = cells_of(platform, filled)
     changed = 0
     for (old, row), (new, _) in zip(before, after, strict=True):
@@ -160,7 +165,7 @@ def test_a_second_export_of_what_was_imported_changes_nothing(platform, course):
     _, records = cells_of(platform, data)
     rows = [row for _, row in records if row]
     course.graded(*(of_row(platform, row, "7") for row in rows)).downloaded(data)
-    filled = course.write(platform, forced=frozenset(export.BLOCKING))
+    filled = course.write(platform, forced=frozenset(comparing.BLOCKING))
     course.downloaded(filled)
     assert {kind for kind in course.kinds(platform).values() if kind not in ("excused", "unassigned", "locked")} == {
         "unchanged"
@@ -198,7 +203,7 @@ def test_any_canvas_gradebook_is_filled_where_it_was_meant(tmp_path, students, d
     )
     course = Course(tmp_path)
     course.graded(*(student(f"00{n}", text) for n, text in enumerate(points))).downloaded(original)
-    filled = course.write(forced=frozenset(export.BLOCKING))
+    filled = course.write(forced=frozenset(comparing.BLOCKING))
     column, before = cells_of("canvas", original)
     _, after = cells_of("canvas", filled)
     expected = iter(
@@ -267,7 +272,7 @@ def test_points_possible_and_ids_are_never_changed(course):
 def test_who_is_excused_or_not_asked_stays_so(state, course):
     template = canvas((*ADA, state))
     assert (
-        course.graded(student("0001", "7")).downloaded(template).write(forced=frozenset(export.BLOCKING))
+        course.graded(student("0001", "7")).downloaded(template).write(forced=frozenset(comparing.BLOCKING))
         == template.encode()
     )
 
@@ -308,7 +313,7 @@ def test_states_stay_what_they_are(platform, state, cell, course):
     course.downloaded(form.mark + b"".join(form.encoded(record.text(form.delimiter)) for record in changed))
     course.graded(of_row(platform, row, **STATES[state]))
     before = cells_of(platform, course.template.read_bytes())[1][n][1].standing
-    after = cells_of(platform, course.write(platform, forced=frozenset(export.BLOCKING)))[1][n][1].standing
+    after = cells_of(platform, course.write(platform, forced=frozenset(comparing.BLOCKING)))[1][n][1].standing
     if state in ("missing", "fault") or before.state in ("excused", "unassigned"):
         assert after == before
         assert state not in ("missing", "fault") or course.out.read_bytes() == course.template.read_bytes()
@@ -376,7 +381,7 @@ def test_a_student_the_gradebook_does_not_have_is_not_passed_over(course):
     with pytest.raises(UsageError, match="unmatched"):
         course.write()
     course.write(forced=frozenset(["unmatched"]))
-    with export.compared(course.order()) as comparison:
+    with course.compared() as comparison:
         assert list(comparison.rows_of_nobody()) == []
 
 
@@ -422,14 +427,14 @@ def test_what_fits_two_rows_is_ambiguous_and_its_row_nobody_s(course):
 def test_a_name_is_a_suggestion_until_somebody_confirms_it(course):
     course.graded(student("x1", "7", name="Ada Lovelace")).downloaded(canvas((*ADA, "")))
     table = course.root / "matches.csv"
-    with export.compared(course.order(matches=table)) as comparison:
+    with course.compared(matches=table) as comparison:
         assert [change.kind for change in comparison.changes()] == ["unmatched"]
         assert confirmations.write(table, comparison.suggestions()) == 1
     text = table.read_text()
     assert text.splitlines()[1] == 'x1,Ada Lovelace,9001,"Lovelace, Ada",'
     table.write_text(text.replace('Ada",', 'Ada",yes'))
     assert course.kinds(matches=table) == {"x1": "new"}
-    with export.compared(course.order(matches=table)) as comparison:
+    with course.compared(matches=table) as comparison:
         assert confirmations.write(table, comparison.suggestions()) == 0
     assert ",yes" in table.read_text()
 
@@ -464,14 +469,13 @@ def test_an_answer_that_is_none_is_told_with_its_line(line, why, course):
 )
 def test_what_cannot_be_filled_is_told(options, data, why, course):
     course.graded(student("0001")).downloaded(data)
-    order = course.order()._replace(**options)
-    with pytest.raises(UsageError, match=why), export.compared(order):
+    with pytest.raises(UsageError, match=why), course.compared(**options):
         pass
 
 
 def test_a_folder_that_no_batch_left_is_told(course):
     course.downloaded(canvas((*ADA, "")))
-    with pytest.raises(UsageError, match="it is not what a batch leaves"), export.compared(course.order()):
+    with pytest.raises(UsageError, match="it is not what a batch leaves"), course.compared():
         pass
 
 
@@ -482,15 +486,15 @@ def test_grades_that_somebody_has_spoilt_are_told(points, course):
     path.write_text(path.read_text().replace("0001,graded,10,", f"0001,graded,{points},"))
     with (
         pytest.raises(UsageError, match="grades.csv:2: it is not as a batch leaves it"),
-        export.compared(course.order()),
+        course.compared(),
     ):
         pass
 
 
 def test_the_template_is_never_overwritten(course):
     course.graded(student("0001")).downloaded(canvas((*ADA, "")))
-    with export.compared(course.order()) as comparison, pytest.raises(UsageError, match="it is what is read"):
-        comparison.write(course.template)
+    with course.compared() as comparison, pytest.raises(UsageError, match="it is what is read"):
+        filling.fill(course.opened, comparison, course.template)
 
 
 def test_a_log_that_was_cut_off_is_read_and_gone_on_with(course):
@@ -549,7 +553,7 @@ def test_a_column_is_named_by_whole_words(course):
     with pytest.raises(UsageError, match="expected one of: Homework 10"):
         course.kinds(column="Homework 1")
     course.downloaded("Student,ID,Section,Homework 10 (7),Homework 1 (8)\n    Points Possible,,,10,10\nAda,9001,A,,\n")
-    with export.compared(course.order(column="Homework 1")) as comparison:
+    with course.compared(column="Homework 1") as comparison:
         assert comparison.column.title == "Homework 1 (8)"
 
 
@@ -597,7 +601,7 @@ def test_a_table_for_a_person_has_no_formula(course):
     course.graded(student("x", name="HYPERLINK x"))
     course.downloaded(canvas(('=HYPERLINK("x")', "9001", "1", "a", "")))
     table = course.root / "matches.csv"
-    with export.compared(course.order()) as comparison:
+    with course.compared() as comparison:
         confirmations.write(table, comparison.suggestions())
     with table.open(newline="") as file:
         [_, row] = csv.reader(file)
@@ -638,7 +642,7 @@ def test_nobody_is_given_0_while_somebody_s_row_is_not_known(course):
 
 def test_names_are_the_same_without_accents_and_apostrophes(course):
     course.graded(student("x", name="Sean ONeil")).downloaded(canvas(("O’Neil, Seán", "9001", "1", "a", "")))
-    with export.compared(course.order()) as comparison:
+    with course.compared() as comparison:
         assert [one.row for one in comparison.suggestions()] == ["9001"]
 
 
@@ -698,5 +702,5 @@ def test_one_comma_does_not_make_a_column_of_commas(course):
 def test_who_is_in_doubt_is_not_said_to_be_missing(course):
     course.graded(student("7"), student("ada"))
     course.downloaded(canvas(("Ada", "9", "7", "ada", ""), ("Bob", "8", "7", "bob", "")))
-    with export.compared(course.order()) as comparison:
+    with course.compared() as comparison:
         assert list(comparison.rows_of_nobody()) == []

@@ -193,7 +193,7 @@ def test_pages_are_as_students_may_see_them(graded):
     with zipfile.ZipFile(io.BytesIO(made(graded, "html"))) as archive:
         assert "ada.html" in archive.namelist()
         assert len(archive.namelist()) == 4
-        [bob] = [report for grade, report in making.reported(graded) if grade.student == "bob"]
+        [bob] = [report for grade, report in grades.reported(graded) if grade.student == "bob"]
         assert archive.read("bob.html").decode() == html.page(bob.seen_by("student"))
 
 

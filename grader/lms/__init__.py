@@ -1,12 +1,15 @@
 """Learning platforms: one module each, which reads what an instructor may download, and knows what the platform takes.
 
 A platform whose downloads of submissions are read is a module with the attributes of `Platform`; one whose gradebook
-is filled has those of `Gradebook`; most have both. It knows its platform's formats and rules, and nothing of its
+is filled has those of `Gradebook`, one that takes a file made from nothing those of `Maker`, one whose server is spoken
+to those of `Live`; most have several. It knows its platform's formats and rules, and nothing of its
 siblings, of grading or of how files are read and written; a new one is one file.
 """
 
 from __future__ import annotations
 
+import hashlib
+import html
 import pkgutil
 import re
 from datetime import datetime
@@ -18,9 +21,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
+    from pydantic import SecretStr
+
+    from grader.account import Wanted
     from grader.listing import File
 
 
@@ -66,13 +72,20 @@ class Platform(Protocol):
 class Person(NamedTuple):
     """Whom a row of a gradebook is of. `key` is the platform's own number for them, the same as in its downloads.
 
-    `ids` are other numbers that a roster may have, `logins` names and addresses they sign in with.
+    `ids` are other numbers that a roster may have, `logins` names and addresses they sign in with. `at` is what a
+    server has them by, where that is another number than in its downloads.
     """
 
     key: str
     name: str
     ids: tuple[str, ...] = ()
     logins: tuple[str, ...] = ()
+    at: str = ""
+
+    @property
+    def ref(self) -> str:
+        """What their row is found by again."""
+        return next((text for text in (self.at, self.key, *self.ids, *self.logins) if text), self.name)
 
 
 class Column(NamedTuple):
@@ -94,12 +107,16 @@ class Column(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One student's row: the person, what stands in the column, the points it is of, and why it is closed, if it is."""
+    """One student's row: the person, what stands in the column, the points it is of, and why it is closed, if it is.
+
+    `comments` are the digests of those that stand there; None where that is not known.
+    """
 
     person: Person
     standing: Standing
     maximum: Decimal | None = None
     locked: str = ""
+    comments: frozenset[str] | None = None
 
 
 class Standing(NamedTuple):
@@ -165,6 +182,74 @@ class Gradebook(Protocol):
 
     def row(self, header: Sequence[str], cells: Sequence[str], column: Column) -> Row | None:
         """What a record is: a student's row, or None. It may be shorter or longer than the header."""
+
+
+class Score(NamedTuple):
+    """A grade on its way to a server: whose row, the points as its column counts them, and when it was handed in.
+
+    `comment` is for the student to read; where it is None, what stands there stays. `told` is the digest of the comment
+    that was sent last. `criteria` has points for the platform's own criteria, by their ids.
+    """
+
+    ref: str
+    points: Decimal
+    submitted: datetime | None = None
+    comment: str | None = None
+    told: str | None = None
+    criteria: Mapping[str, Decimal] = {}
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the comment is another than the last."""
+        return self.comment is not None and digest(self.comment) != self.told
+
+
+class RemoteCriterion(NamedTuple):
+    """A criterion of a rubric that a platform has."""
+
+    id: str
+    title: str
+    points: Decimal
+
+
+class Remote(Protocol):
+    """One column of a gradebook, on its server. Whatever is asked of it may raise Unreachable, or UsageError.
+
+    `criteria` are of the platform's own rubric, if it has one that can be filled.
+    """
+
+    column: Column
+    criteria: tuple[RemoteCriterion, ...]
+
+    def rows(self, refs: Collection[str] | None = None) -> Iterator[Row]:
+        """What stands there now, of everybody or of these at least."""
+
+    def send(self, scores: Sequence[Score]) -> Mapping[str, str]:
+        """Give these grades; what was refused, and why, by whose row. What was not is to be read back all the same."""
+
+    def close(self) -> None: ...
+
+
+class Live(Protocol):
+    """What a module of this package offers whose platform takes grades over the network.
+
+    ACCOUNT is what it wants to sign in with, AT_ONCE how many grades are sent before they are read back, LIKE what an
+    address looks like.
+    """
+
+    TITLE: str
+    ACCOUNT: Mapping[str, Wanted]
+    AT_ONCE: int
+    LIKE: str
+
+    def connect(self, address: str, account: Mapping[str, SecretStr]) -> Remote:
+        """The column that this address is of. Raises UsageError, or Unreachable."""
+
+
+def digest(text: str) -> str:
+    """Of a text's words: how a platform breaks its lines or marks it up makes no difference."""
+    words = html.unescape(re.sub(r"<[^>]*>", " ", text)).split()
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
 
 def standing(text: str) -> Standing:
@@ -235,6 +320,11 @@ def makers() -> dict[str, Callable[[Made], dict[str, Iterator[str]]]]:
     """All the files of platforms that are made from nothing, by the name of the export."""
     modules = (cast("Maker", module) for _, module in _modules() if hasattr(module, "MAKES"))
     return {name: make for module in modules for name, make in module.MAKES.items()}
+
+
+def lives() -> dict[str, Live]:
+    """All that take grades over the network, by name."""
+    return {name: cast("Live", module) for name, module in _modules() if hasattr(module, "connect")}
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:

@@ -15,7 +15,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from grader import export
+from grader import filling
+from grader.comparing import Order, compared
 from grader.journal import GRADES, JOURNAL
 from grader.ledger import Row
 from grader.render import gradebook
@@ -31,14 +32,14 @@ def main() -> None:
         folder, template = make(Path(scratch), count)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         started = time.monotonic()
-        order = export.Order(folder, "canvas", template)
-        with export.compared(order) as comparison:
+        opened = filling.Template("canvas", template)
+        with compared(Order(folder, "canvas"), opened) as comparison:
             counts = dict(Counter(change.kind for change in comparison.changes()))
-            compared = time.monotonic() - started
-            written = comparison.write(Path(scratch) / "filled.csv")
+            looked = time.monotonic() - started
+            written = filling.fill(opened, comparison, Path(scratch) / "filled.csv")
         seconds = time.monotonic() - started
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{count:,} students: {counts}; compared in {compared:.1f} s, {written:,} cells filled in {seconds:.1f} s")
+    print(f"{count:,} students: {counts}; compared in {looked:.1f} s, {written:,} cells filled in {seconds:.1f} s")
     print(f"memory at the most: {before // 1024} MiB before, {after // 1024} MiB after")
 
 
