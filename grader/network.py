@@ -6,13 +6,15 @@ It knows no platform.
 from __future__ import annotations
 
 from time import sleep
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from grader.errors import GraderFault, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
+
+    import requests
 
 T = TypeVar("T")
 TIMEOUT = 60  # seconds for an answer to begin
@@ -47,6 +49,71 @@ def patiently(ask: Callable[[], T], whom: str) -> T:
             f"{whom}: it asked {len(WAITS) + 1} times to be left alone for a while ({busy}); expected it to answer in "
             "the end; run the same command later, which goes on where this one ended"
         ) from None
+
+
+def session(whom: str, urls: Iterable[str], check: Callable[[requests.Response], None]) -> requests.Session:
+    """One that asks nobody but who is at these addresses, waits where it is asked to, follows nobody elsewhere, and
+    takes no password from a .netrc.
+
+    `check` looks at every answer but those that say to come again, and raises what is to be said of it. Every request
+    may raise Unreachable, or UsageError where it would fail again.
+    """
+    import requests
+
+    allowed = {origin(url) for url in urls}
+
+    class Careful(requests.Session):
+        def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
+            if origin(str(url)) not in allowed:
+                raise UsageError(f"{whom}: it sends to {url!s}; expected an address of its own; ask its keepers why")
+            options |= {"timeout": TIMEOUT, "allow_redirects": False}  # a grade that is sent on becomes a question
+            return patiently(lambda: self._once(method, url, *args, **options), whom)
+
+        def _once(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
+            try:
+                answer = super().request(method, url, *args, **options)
+            except requests.RequestException as error:
+                raise not_reached(whom, error) from None
+            refuse_status(whom, answer.status_code, answer.headers, is_safe=str(method).upper() == "GET")
+            check(answer)
+            return answer
+
+    made = Careful()
+    made.auth = lambda request: request  # else a .netrc takes the place of the token
+    return made
+
+
+def refuse_status(whom: str, status: int, headers: Mapping[str, str], *, is_safe: bool) -> None:
+    """Raise what is to be said of an answer that is none. `is_safe` is whether the request may be made again."""
+    if status == 429 or (status >= 500 and is_safe):
+        raise Busy(f"status {status}", headers.get("Retry-After"))
+    if status >= 500:
+        raise Unreachable(f"{whom}: it failed with status {status}; expected an answer; run the same command again")
+    if 300 <= status < 400:
+        to = headers.get("Location", "nowhere")
+        raise UsageError(
+            f"{whom}: it sends whoever asks on to {to}; expected an answer; give the address it has itself"
+        )
+
+
+def not_reached(whom: str, error: Exception) -> Unreachable:
+    """What is said where no answer came."""
+    cause: BaseException = error
+    while (inner := cause.__cause__ or cause.__context__) is not None:
+        cause = inner  # those around the innermost repeat what was asked
+    why = (getattr(cause, "strerror", None) or str(getattr(cause, "reason", "")) or type(cause).__name__).lower()
+    return Unreachable(
+        f"{whom}: it was not reached ({why}); expected an answer; see to the connection and the address, and run the "
+        "same command again"
+    )
+
+
+def missing(extra: str, package: str) -> UsageError:
+    """What is said where an extra is not installed."""
+    return UsageError(
+        f"--at: {package} is not installed; expected the extra grader[{extra}]; install it: python -m pip install "
+        f"'grader[{extra}]'"
+    )
 
 
 def address(text: str, like: str) -> SplitResult:

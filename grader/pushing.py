@@ -40,10 +40,11 @@ class Outcome(NamedTuple):
 
 
 class Sending(NamedTuple):
-    """A grade that is to be sent, and the change it is."""
+    """A grade that is to be sent, and the change it is; and what is not known of its comment."""
 
     change: Change
     score: Score
+    unsure: str = ""
 
 
 class Column:
@@ -148,7 +149,7 @@ def push(comparison: Comparison, remote: Remote, sendings: Sequence[Sending], at
                 yield outcome
         except GraderError as error:
             broken = f"it is not known whether it was written, for the platform was lost: {error}"
-        for change, _ in sendings[n : n + at_once]:
+        for change, *_ in sendings[n : n + at_once]:
             if change.student not in known:
                 yield Outcome(change.student, change.row, "failed", broken)
         broken = broken and "it was not sent, for the platform had been lost before"
@@ -158,7 +159,7 @@ def _some(comparison: Comparison, remote: Remote, sendings: Sequence[Sending]) -
     """Look, send, look again. One grade may have kept others from being written, so who is left is tried alone."""
     waiting = {sending.score.ref: sending for sending in sendings}
     there = _rows(remote, waiting)
-    for ref, (change, _) in list(waiting.items()):
+    for ref, (change, *_) in list(waiting.items()):
         if why := _changed_meanwhile(there.get(ref), change):
             yield _outcome(waiting.pop(ref), "skipped", why)
     refused = yield from _sent(comparison, remote, waiting)
@@ -183,14 +184,15 @@ def _sent(
     for attempt in range(TRIES if waiting else 0):
         broken: Unreachable | None = None
         try:
-            refused = dict(remote.send([score for _, score in waiting.values()]))
+            refused = dict(remote.send([sending.score for sending in waiting.values()]))
         except Unreachable as error:
             broken = error
+            waiting |= {ref: _without_comment(sending) for ref, sending in waiting.items()}
         there = _rows(remote, waiting)
         done = [sending for ref, sending in waiting.items() if _is_there(there.get(ref), sending.score)]
         _note(comparison, done)
         for sending in done:
-            yield _outcome(waiting.pop(sending.score.ref), "written")
+            yield _outcome(waiting.pop(sending.score.ref), "written", sending.unsure)
         if broken is None or not waiting:
             break
         if attempt == TRIES - 1:
@@ -199,6 +201,14 @@ def _sent(
         [(ref, sending)] = waiting.items()
         refused.setdefault(ref, _instead(there.get(ref), sending.score))
     return refused
+
+
+def _without_comment(sending: Sending) -> Sending:
+    """What a server that broke off may still be about to add is not sent twice: the next run sees whether it has."""
+    if not sending.score.is_news:
+        return sending
+    unsure = "it is not known whether the comment was; run the same command again, which sees to it"
+    return sending._replace(score=sending.score._replace(comment=None), unsure=unsure)
 
 
 def _rows(remote: Remote, refs: Collection[str]) -> dict[str, Row]:
@@ -238,7 +248,7 @@ def _note(comparison: Comparison, done: Iterable[Sending]) -> None:
             change.student, change.row, change.after or "", change.before,
             comment=score.told if score.comment is None else digest(score.comment),
         )
-        for change, score in done
+        for change, score, _ in done
     )  # fmt: skip
     pushes.append(order.folder, order.platform, comparison.column.key, pushed)
 

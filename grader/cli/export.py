@@ -180,11 +180,12 @@ def _push(
 def _tell(at: str, outcomes: Sequence[Outcome]) -> None:
     """How many were written; who was not, and why. Raises GraderFault where somebody was not."""
     counts = Counter(outcome.state for outcome in outcomes)
-    others = [one for one in outcomes if one.state != "written" and " " in one.why]
-    for one in others[:SHOWN]:
+    told = [one for one in outcomes if " " in one.why]  # a word alone is a kind of change, which was shown
+    for one in told[:SHOWN]:
         print(f"grade: {clean(one.student)}: {one.state}: {clean(one.why)}", file=sys.stderr)
-    if others[SHOWN:]:
-        print(f"grade: and {len(others) - SHOWN} more: --json has all", file=sys.stderr)
+    if told[SHOWN:]:
+        print(f"grade: and {len(told) - SHOWN} more: --json has all", file=sys.stderr)
+    others = [one for one in told if one.state != "written"]
     written = counts["written"]
     print(f"grade: {at}: {written} {'grade' if written == 1 else 'grades'} written and read back", file=sys.stderr)
     if others:

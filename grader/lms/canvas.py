@@ -8,13 +8,23 @@ with the latest attempt of everybody (canvas-lms, lib/content_zipper.rb). The se
 Its gradebook (gradebook_exporter.rb, gradebook_importer.rb) has a column "Title (id)" for each assignment, and above
 the students a line "    Points Possible" and perhaps one more. The importer takes a blank for no grade, EX for excused,
 N/A for a student who is not asked for it, and compares two decimals. Columns that say "(read only)" are its own.
+
+Its server (submissions_api_controller.rb, submission.rb) takes many grades in one request and gives them in a job,
+whose Progress says when it has ended. The job stops at the first student for whom it fails, and leaves the grades that
+it has given. A comment is added each time it is sent. A late policy takes points off what is given: `entered_score` is
+what was given. A request too many is answered by 403 or 429.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from time import sleep
+from typing import TYPE_CHECKING, Any
 
+from grader import network
+from grader.account import Wanted
+from grader.errors import UsageError
 from grader.lms import (
     BLANK,
     EXCUSED,
@@ -22,19 +32,26 @@ from grader.lms import (
     Column,
     Person,
     Piece,
+    RemoteCriterion,
     Row,
     Standing,
     Unplaced,
     cell,
+    digest,
     most,
     place_of,
     standing,
 )  # fmt: skip
+from grader.network import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    import requests
+    from pydantic import SecretStr
 
     from grader.listing import File
+    from grader.lms import Score
 
 TITLE = "Canvas"
 OWN_KEYS = True
@@ -112,3 +129,171 @@ def _name(header: Sequence[str], cells: Sequence[str]) -> str:
         return ", ".join(filter(None, (cell(cells, last), cell(cells, place_of(header, "FirstName")))))
     name = cell(cells, place_of(header, "Student"))
     return name[2:-1].replace('""', '"') if name.startswith('="') and name.endswith('"') else name
+
+
+# Its server.
+
+ACCOUNT = {"token": Wanted("an access token: Account, Settings, New Access Token")}
+LIKE = "https://canvas.example.edu/courses/101/assignments/40123"
+AT_ONCE = 50
+POLLS = [0.2, 0.5, 1.0, 2.0, 4.0] + [5.0] * 120  # seconds between looks at a job: ten minutes
+LOW = 60  # of the allowance that X-Rate-Limit-Remaining tells, of which a request takes up to 50
+_PLACE = re.compile(r"(?P<before>.*)/courses/(?P<course>\d+)/assignments/(?P<assignment>\d+)(?:/.*)?")
+_WITHOUT_POINTS = {"not_graded": "has no grades", "pass_fail": "is complete or incomplete, without points"}
+
+
+def connect(address: str, account: Mapping[str, SecretStr]) -> Assignment:
+    parts = network.address(address, LIKE)
+    place = _PLACE.fullmatch(parts.path)
+    if place is None:
+        raise UsageError(
+            f"{address}: it is no assignment of Canvas's; expected one as {LIKE}; copy it from the browser"
+        )
+    requester = _requester(f"{parts.scheme}://{parts.netloc}{place['before']}", account["token"])
+    return Assignment(requester, place["course"], place["assignment"])
+
+
+class Assignment:
+    """An assignment's column of Canvas's gradebook; the client is canvasapi."""
+
+    def __init__(self, requester: Any, course: str, assignment: str) -> None:
+        from canvasapi.course import Course
+
+        self._requester = requester
+        self._course = Course(requester, {"id": int(course)})
+        self._assignment = self._course.get_assignment(int(assignment))
+        self.column, self.criteria = _column(vars(self._assignment))
+        self._people: dict[str, Person] = {}
+        self._there: dict[str, Row] = {}
+
+    def close(self) -> None:
+        self._requester._session.close()  # noqa: SLF001 it is ours
+
+    def rows(self, refs: Collection[str] | None = None) -> Iterator[Row]:
+        """Everybody who is a student of the course; whom the assignment is not given to has no submission there."""
+        if refs is None:
+            students = self._course.get_users(enrollment_type=["student"], include=["email"])
+            self._people = {str(user.id): _person(vars(user)) for user in students}
+        submissions = {str(one.user_id): vars(one) for one in self._submissions(refs)}
+        for key in self._people if refs is None else refs:
+            if person := self._people.get(key):
+                self._there[key] = _row(person, submissions.get(key), self.column)
+                yield self._there[key]
+
+    def _submissions(self, refs: Collection[str] | None) -> list[Any]:
+        """Of these alone; but Canvas refuses that for one of them who has left the course."""
+        included = ["submission_comments"]
+        if refs is not None:
+            try:
+                asked = {"student_ids": [int(ref) for ref in refs], "assignment_ids": [self._assignment.id]}
+                return list(self._course.get_multiple_submissions(include=included, **asked))
+            except UsageError:
+                pass
+        return list(self._assignment.get_submissions(include=included))
+
+    def send(self, scores: Sequence[Score]) -> Mapping[str, str]:
+        """Grades that are there already are not sent again, nor are comments, of which there would be two."""
+        data = {score.ref: entry for score in scores if (entry := _entry(score, self._there[score.ref]))}
+        if not data:
+            return {}
+        message = self._end_of(self._assignment.submissions_bulk_update(grade_data=data))
+        refused = dict.fromkeys(
+            re.findall(r"'([^']*)'(?:,|$)", message) if "User" in message else (),
+            "Canvas does not ask this assignment of the student",
+        )
+        if message and len(data) == 1:  # of several, it is not known whose fault it is
+            refused |= dict.fromkeys(data, f"Canvas refused it: {message}")
+        return refused
+
+    def _end_of(self, job: Any) -> str:
+        """Why a job failed; nothing where it did not."""
+        for wait in POLLS:
+            if job.workflow_state == "completed":
+                return ""
+            if job.workflow_state in ("failed", "canceled"):
+                return str(getattr(job, "message", None) or job.workflow_state)
+            sleep(wait)
+            job = job.query()
+        raise Unreachable(
+            f"Canvas's job {job.id}: it is {job.workflow_state} after {sum(POLLS) / 60:.0f} minutes; expected an end; "
+            "run the same command later, which goes on where this one ended"
+        )
+
+
+def _column(known: Mapping[str, Any]) -> tuple[Column, tuple[RemoteCriterion, ...]]:
+    name, key, possible = known.get("name"), str(known.get("id")), known.get("points_possible")
+    why = (
+        _WITHOUT_POINTS.get(str(known.get("grading_type")))
+        or (None if possible else f"is of {possible} points")
+        or (None if known.get("published", True) else "is not published, and takes no grades")
+        or ("is moderated, and takes no grades from outside" if known.get("moderated_grading") else None)
+    )
+    if why:
+        raise UsageError(f"{name}: the assignment {why}; expected one with points; mend it in Canvas")
+    criteria = (
+        RemoteCriterion(str(one["id"]), str(one.get("description")), Decimal(str(one.get("points") or 0)))
+        for one in known.get("rubric") or ()
+    )
+    return Column(0, f"{name} ({key})", str(name), key, str(possible)), tuple(criteria)
+
+
+def _person(user: Mapping[str, Any]) -> Person:
+    ids, logins = (
+        tuple(str(user[field]) for field in fields if user.get(field))
+        for fields in (("sis_user_id", "integration_id"), ("login_id", "email"))
+    )
+    return Person(str(user["id"]), str(user.get("sortable_name") or user.get("name") or ""), ids, logins)
+
+
+def _row(person: Person, submission: Mapping[str, Any] | None, column: Column) -> Row:
+    """Before a late policy took anything off; without a submission, the assignment is not given to the student."""
+    if submission is None:
+        return Row(person, UNASSIGNED, column.maximum)
+    entered, score = submission.get("entered_score"), submission.get("score")
+    points = score if entered is None else entered
+    there = BLANK if points is None else Standing("points", Decimal(str(points)))
+    comments = (digest(str(one.get("comment"))) for one in submission.get("submission_comments") or ())
+    return Row(person, EXCUSED if submission.get("excused") else there, column.maximum, "", frozenset(comments))
+
+
+def _entry(score: Score, there: Row) -> dict[str, Any]:
+    entry: dict[str, Any] = {}
+    if there.standing.points is None or there.standing.points != score.points:
+        entry["posted_grade"] = f"{score.points:f}"
+    if score.is_news and digest(score.comment or "") not in (there.comments or ()):
+        entry["text_comment"] = score.comment
+    if score.criteria and entry:
+        entry["rubric_assessment"] = {key: {"points": f"{points:f}"} for key, points in score.criteria.items()}
+    return entry
+
+
+def _requester(base: str, token: SecretStr) -> Any:
+    """Canvasapi's own, with a session that waits where Canvas asks for it, and says in our words what is wrong."""
+    try:
+        from canvasapi.requester import Requester
+    except ImportError:
+        raise network.missing("canvas", "canvasapi") from None
+    requester = Requester(base, token.get_secret_value())
+    requester._session = network.session(base, [base], lambda answer: _check(base, answer))  # noqa: SLF001 its own has no time-out
+    return requester
+
+
+def _check(base: str, answer: requests.Response) -> None:
+    """Raise what is to be said of an answer; wait a little where few are left."""
+    status, said = answer.status_code, " ".join(answer.text[:300].split())
+    if status == 403 and "rate limit exceeded" in said.lower():
+        raise network.Busy("a request too many")
+    if status >= 400:
+        wanted = {401: "a valid token of a teacher's", 403: "a teacher's token", 404: "an assignment that is there"}
+        raise UsageError(
+            f"{base}: refused with status {status} ({said}); expected {wanted.get(status, 'it to be taken')}; see what "
+            "is wrong in Canvas"
+        )
+    if float(answer.headers.get("X-Rate-Limit-Remaining", LOW)) < LOW:
+        sleep(1)
+    try:
+        answer.json()
+    except ValueError:
+        raise Unreachable(f"{base}: its answer is no JSON; expected Canvas's; see that the address is right") from None
+    if network.origin(answer.links.get("next", {}).get("url", base)) != network.origin(base):
+        raise UsageError(f"{base}: it calls itself {answer.links['next']['url']}; expected one name; give that one")

@@ -1,0 +1,287 @@
+"""What holds of every platform whose server takes grades: nothing lost, lowered, invented, sent twice or told to others."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from platforms import LOST, REFUSED, Answer
+from platforms import canvas as canvases
+from pydantic import SecretStr
+
+from contracts.desk import Desk
+from grader import lms, network
+from grader.errors import GraderError, UsageError
+from grader.lms import canvas
+from grader.network import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Kind(NamedTuple):
+    """A platform's server: made of ids and points, what stands of an id, how somebody changes it, what writes."""
+
+    make: Callable
+    stands: Callable
+    edit: Callable
+    writes: str
+    account: dict[str, SecretStr]
+
+
+def _canvas(grades):
+    return canvases.Canvas(
+        *(
+            canvases.Student(9000 + n, f"S{n}", sis=key, entered=points)
+            for n, (key, points) in enumerate(grades.items())
+        )
+    )
+
+
+def _of(server, key):
+    return next(one for one in server.students.values() if one.sis == key)
+
+
+def _edit_canvas(server, key, points):
+    _of(server, key).entered = points
+
+
+KINDS = {
+    "canvas": Kind(
+        _canvas,
+        lambda server, key: _of(server, key).entered,
+        _edit_canvas,
+        "update_grades",
+        {"token": SecretStr(canvases.TOKEN)},
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    monkeypatch.setattr(network, "WAITS", [0.01] * 3)
+    monkeypatch.setattr(canvas, "POLLS", [0.001] * 50)
+
+
+class Course:
+    """One platform's server, running, and a desk before it."""
+
+    def __init__(self, kind, platform, folder):
+        self.kind, self.platform, self.folder = kind, platform, folder
+
+    def has(self, grades):
+        self.server = self.kind.make(grades)
+        self._running = self.server.running()
+        self._running.__enter__()
+        self.desk = Desk(self.folder, self.platform, self.server, self.kind.account)
+        return self.desk
+
+    def end(self):
+        self._running.__exit__(None, None, None)
+
+    def stands(self, *keys):
+        return [self.kind.stands(self.server, key) for key in keys]
+
+    def edit(self, key, points):
+        self.kind.edit(self.server, key, points)
+
+    def writes(self):
+        return self.server.asked(self.kind.writes)
+
+
+@pytest.fixture(params=KINDS)
+def course(request, tmp_path):
+    course = Course(KINDS[request.param], request.param, tmp_path / "graded")
+    yield course
+    course.end()
+
+
+def test_every_platform_with_a_server_has_one_here():
+    assert set(KINDS) == set(lms.lives())
+
+
+def test_grades_are_written_read_back_and_noted(course):
+    desk = course.has({"0001": None, "0002": 3.0, "0003": 8.0}).graded({"0001": "7.25", "0002": "9", "0003": "8"})
+    assert desk.kinds() == {"0001": "new", "0002": "raised", "0003": "unchanged"}
+    assert desk.states() == {"0001": "written", "0002": "written", "0003": "skipped"}
+    assert course.stands("0001", "0002", "0003") == [7.25, 9.0, 8.0]
+    assert [(line["student"], line["value"], line["before"]) for line in desk.log()] == [
+        ("0001", "7.25", ""),
+        ("0002", "9", "3"),
+    ]
+
+
+def test_a_second_push_sends_nothing(course):
+    desk = course.has({"0001": None}).graded({"0001": "7.25"})
+    desk.push()
+    count = len(course.writes())
+    assert desk.states() == {"0001": "skipped"}
+    assert len(course.writes()) == count == 1
+
+
+def test_a_dry_run_changes_nothing(course):
+    desk = course.has({"0001": None}).graded({"0001": "7.25"})
+    desk.changes()
+    assert (course.writes(), course.stands("0001"), desk.log()) == ([], [None], [])
+
+
+def test_a_real_0_is_written_and_a_missing_one_is_not(course):
+    desk = course.has({"0001": None, "0002": None, "0003": None, "0004": 5.0})
+    desk.graded({"0001": "0", "0002": "missing", "0003": "unreadable", "0004": "missing"})
+    desk.push()
+    assert course.stands("0001", "0002", "0003", "0004") == [0.0, None, 0.0, 5.0]
+
+
+def test_missing_is_0_only_where_that_is_asked_for(course):
+    desk = course.has({"0001": None, "0002": 4.0}).graded({"0001": "missing", "0002": "missing"})
+    with pytest.raises(UsageError, match="lowered"):
+        desk.push(missing_zero=True)
+    assert desk.states(missing_zero=True, forced=frozenset(["lowered"])) == {"0001": "written", "0002": "written"}
+    assert course.stands("0001", "0002") == [0.0, 0.0]
+
+
+def test_a_fault_of_ours_overwrites_nothing(course):
+    desk = course.has({"0001": 5.0, "0002": None}).graded({"0001": "fault", "0002": "3"})
+    with pytest.raises(UsageError, match="fault"):
+        desk.push()
+    desk.push(forced=frozenset(["fault"]))
+    assert course.stands("0001", "0002") == [5.0, 3.0]
+
+
+def test_a_lower_grade_is_not_sent_unless_it_is_asked_for(course):
+    desk = course.has({"0001": 9.0}).graded({"0001": "7"})
+    with pytest.raises(UsageError, match="lowered"):
+        desk.push()
+    assert course.writes() == []
+    desk.push(forced=frozenset(["lowered"]))
+    assert course.stands("0001") == [7.0]
+
+
+def test_what_somebody_has_changed_since_is_not_overwritten(course):
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+    desk.push()
+    course.edit("0001", 7.5)
+    assert desk.graded({"0001": "9"}).kinds() == {"0001": "edited"}
+    with pytest.raises(UsageError, match="edited"):
+        desk.push()
+    assert course.stands("0001") == [7.5]
+
+
+def test_what_somebody_changes_between_the_look_and_the_push_is_not_overwritten(course):
+    desk = course.has({"0001": 5.0, "0002": 5.0}).graded({"0001": "7", "0002": "8"})
+    outcomes = desk.push(meanwhile=lambda: course.edit("0001", 9.5))
+    assert (outcomes["0001"].state, outcomes["0002"].state) == ("skipped", "written")
+    assert "found 9.5; expected 5" in outcomes["0001"].why
+    assert course.stands("0001", "0002") == [9.5, 8.0]
+
+
+def test_points_are_scaled_to_the_column(course):
+    desk = course.has({"0001": None}).graded({"0001": "6.85"}, maximum="20")
+    desk.push()
+    assert course.stands("0001") == [3.43]
+
+
+def test_a_student_the_course_does_not_have_is_not_passed_over(course):
+    desk = course.has({"0001": None}).graded({"0001": "7", "ghost": "3"})
+    with pytest.raises(UsageError, match="unmatched"):
+        desk.push()
+    assert desk.states(forced=frozenset(["unmatched"])) == {"0001": "written", "ghost": "skipped"}
+
+
+# Networks.
+
+
+def test_an_answer_that_is_lost_is_no_grade_that_is_lost(course):
+    desk = course.has({"0001": None, "0002": None}).graded({"0001": "7", "0002": "8"})
+    desk.push(meanwhile=lambda: _befall(course, LOST))
+    assert course.stands("0001", "0002") == [7.0, 8.0]
+    assert [line["student"] for line in desk.log()] == ["0001", "0002"]
+
+
+def test_a_connection_that_breaks_is_tried_again(course):
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+    assert {one.state for one in desk.push(meanwhile=lambda: _befall(course, REFUSED)).values()} == {"written"}
+
+
+def test_a_server_that_failed_is_asked_what_it_has(course):
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+    assert {one.state for one in desk.push(meanwhile=lambda: _befall(course, Answer(502, "bad gateway"))).values()} == {
+        "written"
+    }
+
+
+def test_who_is_asked_to_wait_waits(course):
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+    busy = Answer(429, "429 Too Many Requests", {"Retry-After": "0"})
+    assert {one.state for one in desk.push(meanwhile=lambda: _befall(course, busy, busy)).values()} == {"written"}
+
+
+def test_who_is_asked_to_wait_for_ever_gives_up_and_says_so(course):
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+    course.server.troubles["POST"] = [Answer(429, "no")] * 100
+    course.server.troubles["GET"] = [Answer(429, "no")] * 100
+    with pytest.raises(Unreachable, match="to be left alone"):
+        desk.changes()
+
+
+def test_a_push_that_was_broken_off_goes_on_where_it_ended(course):
+    grades = {f"{n:04}": str(n % 10) for n in range(1, 8)}
+    desk = course.has(dict.fromkeys(grades)).graded(grades)
+    states = desk.states(at_once=2, meanwhile=lambda: _befall(course, None, None, REFUSED, *[REFUSED] * 40))
+    assert 0 < sum(state == "written" for state in states.values()) < 7
+    assert {"written", "failed"} == set(states.values())
+    course.server.troubles = {"GET": [], "POST": []}
+    states = desk.states()
+    assert set(states.values()) == {"written", "skipped"}
+    assert course.stands(*grades) == [float(points) for points in grades.values()]
+    assert sorted(line["student"] for line in desk.log()) == sorted(grades)
+
+
+def _befall(course, *troubles):
+    """Troubles for the requests that come; None is none."""
+    course.server.troubles["POST"] = list(troubles)
+
+
+# Secrets.
+
+
+def test_no_secret_is_told(course, caplog, capsys):
+    caplog.set_level(logging.DEBUG)
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+    outcomes = desk.push(meanwhile=lambda: _befall(course, Answer(500, "x"), REFUSED))
+    told = caplog.text + "".join(capsys.readouterr()) + repr(outcomes) + repr(desk.log())
+    for secret in course.kind.account.values():
+        assert secret.get_secret_value() not in told
+
+
+def test_who_sends_us_elsewhere_is_not_followed(course):
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+    with KINDS[course.platform].make({}).running() as other:
+        elsewhere = Answer(302, None, {"Location": f"{other.base}/api"})
+        course.server.troubles = {"GET": [elsewhere], "POST": [elsewhere]}
+        with pytest.raises(UsageError, match="sends whoever asks on to"):
+            desk.changes()
+        assert other.log == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://canvas.example.edu/courses/1/assignments/2",
+        "https://user:pw@h/courses/1/assignments/2",
+        "canvas.example.edu",
+        "https://h:port/courses/1/assignments/2",
+        "",
+    ],
+)
+@pytest.mark.parametrize("platform", KINDS)
+def test_secrets_go_to_safe_addresses_alone(platform, address):
+    with pytest.raises(UsageError, match="no address that a secret may be sent to"):
+        lms.lives()[platform].connect(address, KINDS[platform].account)
+
+
+def test_another_page_is_no_assignment(course):
+    course.has({})
+    with pytest.raises(GraderError, match="expected one as"):
+        lms.lives()[course.platform].connect(f"{course.server.base}/somewhere", course.kind.account)
