@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 TIMEOUT = 60  # seconds for an answer to begin
 WAITS = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]  # seconds between tries, where a server asks to be left alone
+TRIES = 3  # for an answer to what may be asked again
 LONGEST_WAIT = 120.0  # whatever the server asks for
 HERE = ("localhost", "127.0.0.1", "::1")
 
@@ -35,20 +36,33 @@ class Busy(Exception):
         self.after = float(after) if after and after.isdecimal() else None
 
 
+class Lost(Exception):
+    """No answer came to a question that may be asked again; `error` is what is to be said of it in the end."""
+
+    def __init__(self, error: Unreachable) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def patiently(ask: Callable[[], T], whom: str) -> T:
-    """What is answered at last. Raises Unreachable where the server stays busy, and whatever else `ask` raises."""
-    for wait in WAITS:
+    """What is answered at last. Raises Unreachable where no answer comes, and whatever else `ask` raises."""
+    lost = 0
+    for wait in [*WAITS, None]:
         try:
             return ask()
         except Busy as busy:
+            if wait is None:
+                raise Unreachable(
+                    f"{whom}: it asked {len(WAITS) + 1} times to be left alone for a while ({busy}); expected it to "
+                    "answer in the end; run the same command later, which goes on where this one ended"
+                ) from None
             sleep(min(wait if busy.after is None else busy.after, LONGEST_WAIT))
-    try:
-        return ask()
-    except Busy as busy:
-        raise Unreachable(
-            f"{whom}: it asked {len(WAITS) + 1} times to be left alone for a while ({busy}); expected it to answer in "
-            "the end; run the same command later, which goes on where this one ended"
-        ) from None
+        except Lost as lost_one:
+            lost += 1
+            if lost == TRIES or wait is None:
+                raise lost_one.error from None
+            sleep(wait)
+    raise AssertionError("unreachable")
 
 
 def session(whom: str, urls: Iterable[str], check: Callable[[requests.Response], None]) -> requests.Session:
@@ -73,8 +87,8 @@ def session(whom: str, urls: Iterable[str], check: Callable[[requests.Response],
             try:
                 answer = super().request(method, url, *args, **options)
             except requests.RequestException as error:
-                raise not_reached(whom, error) from None
-            refuse_status(whom, answer.status_code, answer.headers, is_safe=str(method).upper() == "GET")
+                raise not_reached(whom, error, is_safe=method == "GET") from None
+            refuse_status(whom, answer.status_code, answer.headers, is_safe=method == "GET")
             check(answer)
             return answer
 
@@ -96,16 +110,17 @@ def refuse_status(whom: str, status: int, headers: Mapping[str, str], *, is_safe
         )
 
 
-def not_reached(whom: str, error: Exception) -> Unreachable:
-    """What is said where no answer came."""
+def not_reached(whom: str, error: Exception, *, is_safe: bool) -> Unreachable | Lost:
+    """What is to be raised where no answer came."""
     cause: BaseException = error
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner  # those around the innermost repeat what was asked
     why = (getattr(cause, "strerror", None) or str(getattr(cause, "reason", "")) or type(cause).__name__).lower()
-    return Unreachable(
+    told = Unreachable(
         f"{whom}: it was not reached ({why}); expected an answer; see to the connection and the address, and run the "
         "same command again"
     )
+    return Lost(told) if is_safe else told
 
 
 def missing(extra: str, package: str) -> UsageError:

@@ -190,9 +190,10 @@ def _sent(
             waiting |= {ref: _without_comment(sending) for ref, sending in waiting.items()}
         there = _rows(remote, waiting)
         done = [sending for ref, sending in waiting.items() if _is_there(there.get(ref), sending.score)]
-        _note(comparison, done)
+        _note(comparison, done, refused)
         for sending in done:
-            yield _outcome(waiting.pop(sending.score.ref), "written", sending.unsure)
+            why = sending.unsure or refused.get(sending.score.ref, "")
+            yield _outcome(waiting.pop(sending.score.ref), "written", why)
         if broken is None or not waiting:
             break
         if attempt == TRIES - 1:
@@ -241,12 +242,13 @@ def _instead(row: Row | None, score: Score) -> str:
     )
 
 
-def _note(comparison: Comparison, done: Iterable[Sending]) -> None:
+def _note(comparison: Comparison, done: Iterable[Sending], refused: Collection[str]) -> None:
+    """A comment that was refused is news the next time too."""
     order = comparison.order
     pushed = (
         Pushed(
             change.student, change.row, change.after or "", change.before,
-            comment=score.told if score.comment is None else digest(score.comment),
+            comment=score.told if score.comment is None or score.ref in refused else digest(score.comment),
         )
         for change, score, _ in done
     )  # fmt: skip

@@ -101,17 +101,17 @@ def test_who_is_excused_between_the_look_and_the_push_stays_so(open_canvas):
 
 
 @pytest.mark.parametrize("busy", [THROTTLED, TOO_MANY])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_hazard_7_both_answers_to_a_request_too_many_are_waited_out(busy, method, open_canvas):
+@pytest.mark.parametrize("what", ["read", "write"])
+def test_hazard_7_both_answers_to_a_request_too_many_are_waited_out(busy, what, open_canvas):
     server, desk = open_canvas(ADA())
     desk.graded({"0001": "7"})
-    server.troubles[method] = [busy, busy]
+    server.troubles[what] = [busy, busy]
     assert desk.states() == {"0001": "written"}
 
 
 def test_a_refusal_is_no_request_too_many(open_canvas):
     server, desk = open_canvas(ADA())
-    server.troubles["GET"] = [UNAUTHORIZED]
+    server.troubles["read"] = [UNAUTHORIZED]
     with pytest.raises(UsageError, match=r"status 403 .*not authorized.*expected a teacher's token"):
         desk.graded({"0001": "7"}).changes()
     assert len(server.log) == 1
@@ -140,7 +140,7 @@ def test_a_course_that_is_closed_is_not_asked_for_everybody(open_canvas):
     server, desk = open_canvas(*students)
     outcomes = desk.graded({f"{n:04}": "5" for n in range(20)}).push()
     assert {outcome.state for outcome in outcomes.values()} == {"failed"}
-    assert len(server.asked("update_grades")) == 4
+    assert len(server.written()) == 4
     assert sum("others before it were, in vain" in outcome.why for outcome in outcomes.values()) == 17
 
 
@@ -171,14 +171,14 @@ def test_a_job_that_does_not_end_is_not_waited_for_for_ever(open_canvas, monkeyp
 
 def test_an_answer_that_is_none_is_told(open_canvas):
     server, desk = open_canvas(ADA())
-    server.troubles["GET"] = [Answer(200, "<html>Sign in</html>", {}, "text/html")]
+    server.troubles["read"] = [Answer(200, "<html>Sign in</html>", {}, "text/html")]
     with pytest.raises(Unreachable, match="its answer is no JSON"):
         desk.graded({"0001": "1"}).changes()
 
 
 def test_a_page_under_another_name_is_not_asked_for(open_canvas):
     server, desk = open_canvas(ADA())
-    server.troubles["GET"] = [
+    server.troubles["read"] = [
         None,
         Answer(200, [], {"Link": '<https://canvas.example.edu/api/v1/x?page=2>; rel="next"'}),
     ]
@@ -225,7 +225,7 @@ def test_an_assignment_that_takes_no_points_is_told(assignment, why, open_canvas
 def test_no_blank_is_ever_sent(open_canvas):
     server, desk = open_canvas(ADA(), BOB(entered=3.0), EVE())
     desk.graded({"0001": "0", "0002": "missing", "0003": "unreadable"}).push(comments=True)
-    sent = [(name, value) for request in server.asked("update_grades") for name, value in request.form]
+    sent = [(name, value) for request in server.written() for name, value in request.form]
     assert {name for name, value in sent if not value.strip()} == set()
     assert sorted(value for name, value in sent if "posted_grade" in name) == ["0", "0"]
 
@@ -245,7 +245,7 @@ def test_a_comment_is_sent_once(open_canvas):
 def test_a_comment_whose_answer_was_lost_is_not_sent_again(open_canvas):
     """The job is somewhere in Canvas, and may be run at any time."""
     server, desk = open_canvas(ADA())
-    outcome = desk.graded({"0001": "7"}).push(comments=True, meanwhile=lambda: server.troubles.update(POST=[LOST]))[
+    outcome = desk.graded({"0001": "7"}).push(comments=True, meanwhile=lambda: server.troubles.update(write=[LOST]))[
         "0001"
     ]
     assert (outcome.state, outcome.why.partition(";")[0]) == ("written", "it is not known whether the comment was")
@@ -258,7 +258,7 @@ def test_a_comment_whose_answer_was_lost_is_not_sent_again(open_canvas):
 
 def test_a_comment_that_was_lost_with_its_job_is_sent_by_the_next_run(open_canvas):
     server, desk = open_canvas(ADA())
-    desk.graded({"0001": "7"}).push(comments=True, meanwhile=lambda: server.troubles.update(POST=[REFUSED]))
+    desk.graded({"0001": "7"}).push(comments=True, meanwhile=lambda: server.troubles.update(write=[REFUSED]))
     assert server.students[9001].comments == []
     assert desk.states(comments=True) == {"0001": "written"}
     assert len(server.students[9001].comments) == 1
@@ -271,7 +271,7 @@ def test_a_comment_that_has_changed_is_sent_though_the_grade_is_the_same(open_ca
     assert desk.kinds() == {"0001": "unchanged"}
     assert desk.states(comments=True) == {"0001": "written"}
     assert len(server.students[9001].comments) == 2
-    assert ("posted_grade" in server.asked("update_grades")[-1].body) is False
+    assert ("posted_grade" in server.written()[-1].body) is False
 
 
 def test_without_comments_there_are_none(open_canvas):
@@ -296,7 +296,7 @@ def test_another_rubric_is_told_before_anything_is_sent(rubric, open_canvas):
     server, desk = open_canvas(ADA(), rubric=rubric)
     with pytest.raises(UsageError, match="--criteria: the assignment's rubric has"):
         desk.graded({"0001": "7"}).push(criteria=True)
-    assert server.asked("update_grades") == []
+    assert server.written() == []
 
 
 def test_a_rubric_that_decides_the_grade_itself_is_told(open_canvas):

@@ -9,7 +9,6 @@ siblings, of grading or of how files are read and written; a new one is one file
 from __future__ import annotations
 
 import hashlib
-import html
 import pkgutil
 import re
 from datetime import datetime
@@ -225,7 +224,7 @@ class Remote(Protocol):
         """What stands there now, of everybody or of these at least."""
 
     def send(self, scores: Sequence[Score]) -> Mapping[str, str]:
-        """Give these grades; what was refused, and why, by whose row. What was not is to be read back all the same."""
+        """Give these grades; what was refused, grade or comment, and why, by whose row. All are to be read back."""
 
     def close(self) -> None: ...
 
@@ -247,9 +246,8 @@ class Live(Protocol):
 
 
 def digest(text: str) -> str:
-    """Of a text's words: how a platform breaks its lines or marks it up makes no difference."""
-    words = html.unescape(re.sub(r"<[^>]*>", " ", text)).split()
-    return hashlib.sha256(" ".join(words).encode()).hexdigest()
+    """Of a text's words: how a platform breaks its lines makes no difference."""
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
 
 
 def standing(text: str) -> Standing:

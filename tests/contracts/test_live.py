@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from platforms import LOST, REFUSED, Answer
 from platforms import canvas as canvases
+from platforms import moodle as moodles
 from pydantic import SecretStr
 
 from contracts.desk import Desk
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
 
 
 class Kind(NamedTuple):
-    """A platform's server: made of ids and points, what stands of an id, how somebody changes it, what writes."""
+    """A platform's server: made of ids and points, what stands of an id, how somebody changes it."""
 
     make: Callable
     stands: Callable
     edit: Callable
-    writes: str
     account: dict[str, SecretStr]
 
 
@@ -47,15 +47,28 @@ def _edit_canvas(server, key, points):
     _of(server, key).entered = points
 
 
+def _moodle(grades):
+    return moodles.Moodle(
+        *(
+            moodles.Student(500 + n, f"S{n}", idnumber=key, grade=points)
+            for n, (key, points) in enumerate(grades.items())
+        )
+    )
+
+
+def _participant(server, key):
+    return next(one for one in server.students.values() if one.idnumber == key)
+
+
 KINDS = {
     "canvas": Kind(
-        _canvas,
-        lambda server, key: _of(server, key).entered,
-        _edit_canvas,
-        "update_grades",
-        {"token": SecretStr(canvases.TOKEN)},
+        _canvas, lambda server, key: _of(server, key).entered, _edit_canvas, {"token": SecretStr(canvases.TOKEN)},
     ),
-}
+    "moodle": Kind(
+        _moodle, lambda server, key: _participant(server, key).grade,
+        lambda server, key, points: setattr(_participant(server, key), "grade", points), {"token": SecretStr(moodles.TOKEN)},
+    ),
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +100,7 @@ class Course:
         self.kind.edit(self.server, key, points)
 
     def writes(self):
-        return self.server.asked(self.kind.writes)
+        return self.server.written()
 
 
 @pytest.fixture(params=KINDS)
@@ -219,8 +232,7 @@ def test_who_is_asked_to_wait_waits(course):
 
 def test_who_is_asked_to_wait_for_ever_gives_up_and_says_so(course):
     desk = course.has({"0001": None}).graded({"0001": "7"})
-    course.server.troubles["POST"] = [Answer(429, "no")] * 100
-    course.server.troubles["GET"] = [Answer(429, "no")] * 100
+    course.server.troubles["read"] = [Answer(429, "no")] * 100
     with pytest.raises(Unreachable, match="to be left alone"):
         desk.changes()
 
@@ -228,10 +240,10 @@ def test_who_is_asked_to_wait_for_ever_gives_up_and_says_so(course):
 def test_a_push_that_was_broken_off_goes_on_where_it_ended(course):
     grades = {f"{n:04}": str(n % 10) for n in range(1, 8)}
     desk = course.has(dict.fromkeys(grades)).graded(grades)
-    states = desk.states(at_once=2, meanwhile=lambda: _befall(course, None, None, REFUSED, *[REFUSED] * 40))
+    states = desk.states(at_once=2, meanwhile=lambda: _befall(course, None, *[REFUSED] * 40))
     assert 0 < sum(state == "written" for state in states.values()) < 7
     assert {"written", "failed"} == set(states.values())
-    course.server.troubles = {"GET": [], "POST": []}
+    course.server.troubles = {"read": [], "write": []}
     states = desk.states()
     assert set(states.values()) == {"written", "skipped"}
     assert course.stands(*grades) == [float(points) for points in grades.values()]
@@ -239,8 +251,8 @@ def test_a_push_that_was_broken_off_goes_on_where_it_ended(course):
 
 
 def _befall(course, *troubles):
-    """Troubles for the requests that come; None is none."""
-    course.server.troubles["POST"] = list(troubles)
+    """Troubles for the next requests that write; None is none."""
+    course.server.troubles["write"] = list(troubles)
 
 
 # Secrets.
@@ -259,7 +271,7 @@ def test_who_sends_us_elsewhere_is_not_followed(course):
     desk = course.has({"0001": None}).graded({"0001": "7"})
     with KINDS[course.platform].make({}).running() as other:
         elsewhere = Answer(302, None, {"Location": f"{other.base}/api"})
-        course.server.troubles = {"GET": [elsewhere], "POST": [elsewhere]}
+        course.server.troubles = {"read": [elsewhere], "write": []}
         with pytest.raises(UsageError, match="sends whoever asks on to"):
             desk.changes()
         assert other.log == []

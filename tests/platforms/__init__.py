@@ -50,19 +50,23 @@ REFUSED = "nothing is done"  # a trouble: the connection breaks before
 
 
 class Platform:
-    """A server with a log of what it was asked, and troubles that befall the next requests of a method."""
+    """A server with a log of what it was asked, and troubles that befall the next requests that read, or that write."""
 
     def __init__(self):
         self.log: list[Request] = []
-        self.troubles: dict[str, list[object]] = {"GET": [], "POST": []}
+        self.troubles: dict[str, list[object]] = {"read": [], "write": []}
         self.lock = threading.Lock()
 
     def answer(self, request: Request) -> Answer:
         raise NotImplementedError
 
-    def asked(self, part, method="POST"):
-        """The requests whose address has this part."""
-        return [request for request in self.log if part in request.url and request.method == method]
+    def writes(self, request: Request) -> bool:
+        """Whether it is to change a grade."""
+        raise NotImplementedError
+
+    def written(self):
+        """The requests that were to change grades."""
+        return [request for request in self.log if self.writes(request)]
 
     @contextmanager
     def running(self):
@@ -88,7 +92,8 @@ def _handler(platform):
             request = Request(self.command, self.path, dict(self.headers), body)
             with platform.lock:
                 platform.log.append(request)
-                trouble = platform.troubles[self.command].pop(0) if platform.troubles[self.command] else None
+                troubles = platform.troubles["write" if platform.writes(request) else "read"]
+                trouble = troubles.pop(0) if troubles else None
                 if trouble == REFUSED:
                     return
                 answer = trouble if isinstance(trouble, Answer) else platform.answer(request)

@@ -65,6 +65,9 @@ class Canvas(Platform):
     def at(self):
         return f"{self.base}/courses/{COURSE}/assignments/{ASSIGNMENT}"
 
+    def writes(self, request):
+        return request.path.endswith("/update_grades")
+
     def answer(self, request):
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return BAD_TOKEN
