@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from grader import grades, lms, pushes
 from grader.comparing import CENTS, refuse_blocked, stands
 from grader.errors import GraderError, UsageError, nearest
-from grader.lms import Score, digest
 from grader.network import Unreachable
 from grader.pushes import Pushed
+from grader.remote import Refused, Score, digest
 from grader.render import comment
 from grader.render.numbers import plain
 from grader.roster import folded
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 
     from grader.comparing import Change, Comparison
-    from grader.lms import Live, Remote, RemoteCriterion, Row
+    from grader.lms import Row
+    from grader.remote import Live, Remote, RemoteCriterion
     from grader.report import Report
 
 TRIES = 3  # a server that broke off is asked what it has, and given the rest
@@ -180,28 +181,29 @@ def _sent(
     """Send these; who is seen to have them is written, and no longer waits. Gives why others have not, where that is
     known. Raises Unreachable.
     """
-    refused: dict[str, str] = {}
+    refused = Refused({}, {})
     for attempt in range(TRIES if waiting else 0):
         broken: Unreachable | None = None
         try:
-            refused = dict(remote.send([sending.score for sending in waiting.values()]))
+            refused = remote.send([sending.score for sending in waiting.values()])
         except Unreachable as error:
             broken = error
             waiting |= {ref: _without_comment(sending) for ref, sending in waiting.items()}
         there = _rows(remote, waiting)
-        done = [sending for ref, sending in waiting.items() if _is_there(there.get(ref), sending.score)]
-        _note(comparison, done, refused)
+        told = {ref: _told(sending, refused) for ref, sending in waiting.items()}
+        done = [sending for ref, sending in told.items() if _is_there(there.get(ref), sending.score)]
+        _note(comparison, done)
         for sending in done:
-            why = sending.unsure or refused.get(sending.score.ref, "")
-            yield _outcome(waiting.pop(sending.score.ref), "written", why)
+            waiting.pop(sending.score.ref)
+            yield _outcome(sending, "written", sending.unsure)
         if broken is None or not waiting:
             break
         if attempt == TRIES - 1:
             raise broken
     if len(waiting) == 1:
         [(ref, sending)] = waiting.items()
-        refused.setdefault(ref, _instead(there.get(ref), sending.score))
-    return refused
+        refused.grades.setdefault(ref, _instead(there.get(ref), sending.score))
+    return refused.grades
 
 
 def _without_comment(sending: Sending) -> Sending:
@@ -210,6 +212,12 @@ def _without_comment(sending: Sending) -> Sending:
         return sending
     unsure = "it is not known whether the comment was; run the same command again, which sees to it"
     return sending._replace(score=sending.score._replace(comment=None), unsure=unsure)
+
+
+def _told(sending: Sending, refused: Refused) -> Sending:
+    """As it was sent, without a comment that was refused."""
+    why = refused.comments.get(sending.score.ref)
+    return sending._replace(score=sending.score._replace(comment=None), unsure=why) if why else sending
 
 
 def _rows(remote: Remote, refs: Collection[str]) -> dict[str, Row]:
@@ -242,13 +250,13 @@ def _instead(row: Row | None, score: Score) -> str:
     )
 
 
-def _note(comparison: Comparison, done: Iterable[Sending], refused: Collection[str]) -> None:
-    """A comment that was refused is news the next time too."""
+def _note(comparison: Comparison, done: Iterable[Sending]) -> None:
+    """A comment that was not sent is news the next time too."""
     order = comparison.order
     pushed = (
         Pushed(
             change.student, change.row, change.after or "", change.before,
-            comment=score.told if score.comment is None or score.ref in refused else digest(score.comment),
+            comment=score.told if score.comment is None else digest(score.comment),
         )
         for change, score, _ in done
     )  # fmt: skip

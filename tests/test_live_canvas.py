@@ -12,8 +12,9 @@ from pydantic import SecretStr
 
 from grader import network
 from grader.errors import UsageError
-from grader.lms import Score, canvas
+from grader.lms import canvas
 from grader.network import Unreachable
+from grader.remote import Score
 
 RUBRIC = [{"id": f"_{n}", "description": title, "points": 10, "ratings": []} for n, (_, title) in enumerate(CRITERIA)]
 
@@ -157,7 +158,7 @@ def test_a_job_that_has_failed_for_somebody_unknown_names_them(open_canvas):
         list(remote.rows())
         server.students[9001].given = False
         scores = [Score("9001", Decimal(1)), Score("9002", Decimal(2))]
-        assert remote.send(scores) == {"9001": "Canvas does not ask this assignment of the student"}
+        assert remote.send(scores).grades == {"9001": "Canvas does not ask this assignment of the student"}
     assert server.students[9002].entered == 2.0
 
 

@@ -8,7 +8,6 @@ siblings, of grading or of how files are read and written; a new one is one file
 
 from __future__ import annotations
 
-import hashlib
 import pkgutil
 import re
 from datetime import datetime
@@ -20,13 +19,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from pydantic import SecretStr
-
-    from grader.account import Wanted
     from grader.listing import File
+    from grader.remote import Live
 
 
 class Piece(NamedTuple):
@@ -183,73 +180,6 @@ class Gradebook(Protocol):
         """What a record is: a student's row, or None. It may be shorter or longer than the header."""
 
 
-class Score(NamedTuple):
-    """A grade on its way to a server: whose row, the points as its column counts them, and when it was handed in.
-
-    `comment` is for the student to read; where it is None, what stands there stays. `told` is the digest of the comment
-    that was sent last. `criteria` has points for the platform's own criteria, by their ids.
-    """
-
-    ref: str
-    points: Decimal
-    submitted: datetime | None = None
-    comment: str | None = None
-    told: str | None = None
-    criteria: Mapping[str, Decimal] = {}
-
-    @property
-    def is_news(self) -> bool:
-        """Whether the comment is another than the last."""
-        return self.comment is not None and digest(self.comment) != self.told
-
-
-class RemoteCriterion(NamedTuple):
-    """A criterion of a rubric that a platform has."""
-
-    id: str
-    title: str
-    points: Decimal
-
-
-class Remote(Protocol):
-    """One column of a gradebook, on its server. Whatever is asked of it may raise Unreachable, or UsageError.
-
-    `criteria` are of the platform's own rubric, if it has one that can be filled.
-    """
-
-    column: Column
-    criteria: tuple[RemoteCriterion, ...]
-
-    def rows(self, refs: Collection[str] | None = None) -> Iterator[Row]:
-        """What stands there now, of everybody or of these at least."""
-
-    def send(self, scores: Sequence[Score]) -> Mapping[str, str]:
-        """Give these grades; what was refused, grade or comment, and why, by whose row. All are to be read back."""
-
-    def close(self) -> None: ...
-
-
-class Live(Protocol):
-    """What a module of this package offers whose platform takes grades over the network.
-
-    ACCOUNT is what it wants to sign in with, AT_ONCE how many grades are sent before they are read back, LIKE what an
-    address looks like.
-    """
-
-    TITLE: str
-    ACCOUNT: Mapping[str, Wanted]
-    AT_ONCE: int
-    LIKE: str
-
-    def connect(self, address: str, account: Mapping[str, SecretStr]) -> Remote:
-        """The column that this address is of. Raises UsageError, or Unreachable."""
-
-
-def digest(text: str) -> str:
-    """Of a text's words: how a platform breaks its lines makes no difference."""
-    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
-
-
 def standing(text: str) -> Standing:
     """Blank, a number with `.` or `,` before its decimals, or something else."""
     text = text.strip()
@@ -264,6 +194,16 @@ def standing(text: str) -> Standing:
 def number(text: str) -> Decimal | None:
     """A number as `standing` reads it; None for anything else."""
     return standing(text).points
+
+
+def pointed(points: object) -> Standing:
+    """Points as a server tells them, without the noise of its own reckoning; blank where there are none.
+
+    Raises ValueError for what is no number.
+    """
+    if points is None:
+        return BLANK
+    return Standing("points", Decimal(str(round(float(str(points)), 5))).normalize())
 
 
 def cell(cells: Sequence[str], place: int | None) -> str:

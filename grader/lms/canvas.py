@@ -32,17 +32,17 @@ from grader.lms import (
     Column,
     Person,
     Piece,
-    RemoteCriterion,
     Row,
     Standing,
     Unplaced,
     cell,
-    digest,
     most,
     place_of,
+    pointed,
     standing,
 )  # fmt: skip
 from grader.network import Unreachable
+from grader.remote import Refused, RemoteCriterion, digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from grader.listing import File
-    from grader.lms import Score
+    from grader.remote import Score
 
 TITLE = "Canvas"
 OWN_KEYS = True
@@ -191,11 +191,11 @@ class Assignment:
                 pass
         return list(self._assignment.get_submissions(include=included))
 
-    def send(self, scores: Sequence[Score]) -> Mapping[str, str]:
+    def send(self, scores: Sequence[Score]) -> Refused:
         """Grades that are there already are not sent again, nor are comments, of which there would be two."""
         data = {score.ref: entry for score in scores if (entry := _entry(score, self._there[score.ref]))}
         if not data:
-            return {}
+            return Refused({}, {})
         message = self._end_of(self._assignment.submissions_bulk_update(grade_data=data))
         refused = dict.fromkeys(
             re.findall(r"'([^']*)'(?:,|$)", message) if "User" in message else (),
@@ -203,7 +203,7 @@ class Assignment:
         )
         if message and len(data) == 1:  # of several, it is not known whose fault it is
             refused |= dict.fromkeys(data, f"Canvas refused it: {message}")
-        return refused
+        return Refused(refused, {})
 
     def _end_of(self, job: Any) -> str:
         """Why a job failed; nothing where it did not."""
@@ -250,8 +250,7 @@ def _row(person: Person, submission: Mapping[str, Any] | None, column: Column) -
     if submission is None:
         return Row(person, UNASSIGNED, column.maximum)
     entered, score = submission.get("entered_score"), submission.get("score")
-    points = score if entered is None else entered
-    there = BLANK if points is None else Standing("points", Decimal(str(points)))
+    there = pointed(score if entered is None else entered)
     comments = (digest(str(one.get("comment"))) for one in submission.get("submission_comments") or ())
     return Row(person, EXCUSED if submission.get("excused") else there, column.maximum, "", frozenset(comments))
 

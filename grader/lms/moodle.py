@@ -36,13 +36,13 @@ from grader.lms import (
     Standing,
     Unplaced,
     cell,
-    digest,
     keyed,
     most,
     number,
     place_of,
     standing,
 )
+from grader.remote import SOMEBODYS, Refused, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from grader.listing import File
-    from grader.lms import Made, RemoteCriterion, Score
+    from grader.lms import Made
+    from grader.remote import RemoteCriterion, Score
 
 TITLE = "Moodle"
 OWN_KEYS = True
@@ -135,7 +136,7 @@ _RELEASED = "released"
 _HOPELESS = {"invalidtoken", "accessexception", "nopermission", "nopermissions"}  # whatever else is asked
 
 
-class Refused(UsageError):
+class Declined(UsageError):
     """Moodle has refused what was asked; it may do something else."""
 
 
@@ -201,7 +202,7 @@ class Service:
             "invalidtoken": "a valid token",
             "accessexception": f"a service that has the function {function}",
         }.get(code, "it to be taken")
-        kind = UsageError if code in _HOPELESS else Refused
+        kind = UsageError if code in _HOPELESS else Declined
         raise kind(
             f"{self.base}: {function} is refused ({code}: {said}); expected {wanted}; see what is wrong in Moodle"
         )
@@ -293,36 +294,36 @@ class Assignment:
             return self._service.ask(function, **arguments)
         return None
 
-    def send(self, scores: Sequence[Score]) -> Mapping[str, str]:
-        refused: dict[str, str] = {}
+    def send(self, scores: Sequence[Score]) -> Refused:
+        refused = Refused({}, {})
         grades = [self._grade(score, refused) for score in scores]
         try:
             self._service.ask("mod_assign_save_grades", assignmentid=self._id, applytoall=0, grades=grades)
-        except Refused as error:
+        except Declined as error:
             if len(scores) == 1:  # of several, it is not known whose fault it is
-                refused[scores[0].ref] = str(error)
+                refused.grades[scores[0].ref] = str(error)
         return refused
 
-    def _grade(self, score: Score, refused: dict[str, str]) -> dict[str, Any]:
+    def _grade(self, score: Score, refused: Refused) -> dict[str, Any]:
         """What is cut off at its end is refused as a whole: a comment that was left out would be erased."""
         grade: dict[str, Any] = {}
         if self._has_comments:
             text = self._comment(score, refused)
             grade["plugindata"] = {"assignfeedbackcomments_editor": {"text": text, "format": 1}}
         elif score.is_news:
-            refused[score.ref] = "the comment was not: feedback comments are switched off in this assignment"
+            refused.comments[score.ref] = "the comment was not: feedback comments are switched off in this assignment"
         return grade | {
             "userid": score.ref, "grade": f"{score.points:f}", "attemptnumber": -1, "addattempt": 0,
             "workflowstate": self._states.get(score.ref, ""),
         }  # fmt: skip
 
-    def _comment(self, score: Score, refused: dict[str, str]) -> str:
+    def _comment(self, score: Score, refused: Refused) -> str:
         """The comment that is to stand there: ours if it is news, and nobody else's stands there."""
         there = self._comment_of(score.ref) if score.ref in self._graded else ""
         if not score.is_news or score.comment is None:
             return there
         if _plain(there).strip() and digest(_plain(there)) not in (score.told, digest(score.comment)):
-            refused[score.ref] = "the comment was not: somebody's own stands there"
+            refused.comments[score.ref] = SOMEBODYS
             return there
         return html.escape(score.comment, quote=False).replace("\n", "<br>")
 
