@@ -13,5 +13,9 @@ while [ -L "$self" ]; do # a link to this script finds its way home
     esac
 done
 root=$(CDPATH= cd -- "${self%/*}" && pwd -P)
-"$root/.ci/environment"
+extras=
+if [ "${1:-}" = export ]; then # what speaks to a platform's server is installed with the first use of it
+    for argument in "$@"; do case $argument in --at | --at=*) extras=canvas,moodle,lti ;; esac; done
+fi
+"$root/.ci/environment" "$extras"
 exec "$root/.venv/bin/python" -I -m grader "$@" # -I: no file of the caller's takes the place of a module

@@ -112,6 +112,8 @@ def gradebook_of(platform: str, besides: Iterable[str] = ()) -> Gradebook:
     """The platform of this name whose gradebook is filled. Raises UsageError, which names what there is `besides`."""
     known = lms.gradebooks()
     if platform not in known:
+        if platform in lms.lives():
+            raise UsageError(f"--to {platform}: it takes no file; expected the address that grades go to, with --at")
         names = sorted({*known, *besides})
         near = nearest(platform, names)
         raise UsageError(

@@ -12,12 +12,16 @@ import sys
 
 import pytest
 from conftest import ROOT
+from platforms import canvas as canvases
+from platforms import lti as ltis
+from platforms import moodle as moodles
 from test_export import SAMPLES
 
-from grader import batch, grading
+from grader import batch, grading, lms
 
 GUIDE = (ROOT / "docs" / "gradebooks.md").read_text()
-COMMANDS = re.findall(r"^    grade (export .+)$", GUIDE, re.MULTILINE)
+ALL = re.findall(r"^    grade (export .+)$", GUIDE, re.MULTILINE)
+COMMANDS, LIVE = [one for one in ALL if "--at" not in one], [one for one in ALL if "--at" in one]
 SOLUTIONS = {"000123": "right.py", "000124": "sigma_prime_at_activation.py", "000125": "right.py"}
 ROSTER = "id,name,email\n000123,Ana,ana@x.edu\n000124,Seán,sean@x.edu\n000125,Li,li@x.edu\n000126,Łucja,lucja@x.edu\n"
 
@@ -42,11 +46,11 @@ def desk(tmp_path_factory):
     return desk
 
 
-def run(desk, command):
+def run(desk, command, **environment):
     arguments = shlex.split(command) if isinstance(command, str) else command
     return subprocess.run(
         [sys.executable, "-m", "grader", *arguments], cwd=desk, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )  # fmt: skip
 
 
@@ -154,3 +158,98 @@ def test_a_name_that_begins_as_a_formula_does_is_written_as_it_is_and_told(desk,
     ran = run(tmp_path, "export graded --to sakai --column hw --out made.csv")
     assert "=Ana(): begins as a formula does" in ran.stderr
     assert '"=Ana()"' in (tmp_path / "made.csv").read_text()
+
+
+# Servers.
+
+NAMES = {"000123": "Ana", "000124": "Seán", "000125": "Li", "000126": "Łucja"}
+
+
+@pytest.fixture
+def servers():
+    """A course of the desk's students on each platform, and what signs in there."""
+    canvas = canvases.Canvas(
+        *(canvases.Student(9000 + n, name, sis=key) for n, (key, name) in enumerate(NAMES.items()))
+    )
+    moodle = moodles.Moodle(
+        *(moodles.Student(500 + n, name, idnumber=key) for n, (key, name) in enumerate(NAMES.items()))
+    )
+    lti = ltis.Lti(*(ltis.Student(f"u{n}", name, sourced=key) for n, (key, name) in enumerate(NAMES.items())))
+    with canvas.running(), moodle.running(), lti.running():
+        yield {
+            "canvas": (canvas, {"GRADER_CANVAS_TOKEN": canvases.TOKEN}),
+            "moodle": (moodle, {"GRADER_MOODLE_TOKEN": moodles.TOKEN}),
+            "lti": (lti, {f"GRADER_LTI_{name.upper()}": text for name, text in lti.account.items()}),
+        }
+
+
+@pytest.mark.parametrize("command", LIVE)
+def test_every_command_of_the_guide_speaks_to_its_server(command, desk, servers, tmp_path):
+    shutil.copytree(desk / "graded", tmp_path / "graded")
+    server, secrets = servers[re.search(r"--to (\w+)", command)[1]]
+    ran = run(tmp_path, re.sub(r"--at \S+", f"--at '{server.at}'", command), **secrets)
+    assert ran.returncode == 0, ran.stderr
+    assert "3 new, 1 missing" in ran.stdout
+    assert bool(server.written()) == ("--dry-run" not in command) == ("3 grades written and read back" in ran.stderr)
+
+
+def test_every_server_is_in_the_guide():
+    assert {re.search(r"--to (\w+)", command)[1] for command in LIVE} == set(lms.lives())
+
+
+def test_json_has_what_came_of_everybody(desk, servers, tmp_path):
+    shutil.copytree(desk / "graded", tmp_path / "graded")
+    server, secrets = servers["canvas"]
+    server.students[9001].closed = True
+    ran = run(tmp_path, f"export graded --to canvas --at {server.at} --json", **secrets)
+    told = {one["student"]: one["state"] for one in json.loads(ran.stdout)["outcomes"]}
+    assert told == {"000123": "written", "000124": "failed", "000125": "written", "000126": "skipped"}
+    assert (ran.returncode, "1 of 3 grades were not written" in ran.stderr) == (3, True)
+    assert "000124: failed: Canvas refused it" in ran.stderr
+
+
+def test_secrets_may_be_in_a_file_nobody_else_reads(desk, servers, tmp_path):
+    server, _ = servers["canvas"]
+    file = tmp_path / "accounts.toml"
+    file.write_text(f'[canvas]\ntoken = "{canvases.TOKEN}"\n')
+    command = f"export graded --to canvas --at {server.at} --dry-run"
+    assert "there is no token" in run(desk, command, GRADER_HOME=str(tmp_path / "other")).stderr
+    file.chmod(0o644)
+    for options, home in ((f" --account {file}", tmp_path / "other"), ("", tmp_path)):
+        ran = run(desk, command + options, GRADER_HOME=str(home))
+        assert (ran.returncode, "expected 0600" in ran.stderr, canvases.TOKEN in ran.stderr) == (2, True, False)
+    file.chmod(0o600)
+    for options, home in ((f" --account {file}", tmp_path / "other"), ("", tmp_path)):
+        assert run(desk, command + options, GRADER_HOME=str(home)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("--to canvas --out x.csv", "--out: it has no use together with --at"),
+        ("--to canvas --column 'Homework 1'", "--column: it has no use together with --at"),
+        ("--to sakai", "no platform of this name that takes grades over the network"),
+        ("--to canvass", "did you mean canvas"),
+        ("--to canvas --account none.toml", "none.toml: it is not there"),
+        ("--to canvas", "set GRADER_CANVAS_TOKEN in the environment, or write token ="),
+        ("--to lti", "there is no client_id; expected the client id that the platform gave the tool"),
+    ],
+)
+def test_what_is_refused_of_servers_says_what_to_do(options, why, desk, tmp_path):
+    ran = run(
+        desk,
+        f"export graded {options} --at https://x.example.edu/courses/1/assignments/2 --dry-run",
+        GRADER_HOME=str(tmp_path),
+    )
+    assert (ran.returncode, ran.stdout, why in ran.stderr) == (2, "", True), ran.stderr
+
+
+@pytest.mark.parametrize("option", ["--comments", "--criteria", "--matches who.csv", "--account x.toml"])
+def test_an_option_that_would_do_nothing_is_refused(option, desk):
+    ran = run(desk, f"export graded --to sakai --column x --dry-run {option}")
+    assert (ran.returncode, "it has no use together with a file" in ran.stderr) == (2, True)
+
+
+def test_a_platform_of_servers_alone_says_so(desk):
+    assert "with --at" in run(desk, "export graded --to lti --dry-run").stderr
+    assert "with --at" in run(desk, "export graded --to lti --template canvas.csv --dry-run").stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -166,32 +165,46 @@ def _push(
             news = sum(sending.score.is_news for sending in sendings)
             print(f"grade: {news} {'comment' if news == 1 else 'comments'} to be sent", file=sys.stderr)
         _ask_who_is_who(comparison)
+        if dry_run:
+            if as_json:
+                print(changes.document(comparison))
+            return
         outcomes: list[Outcome] = []
         try:
-            if not dry_run:
-                outcomes.extend(pushing.push(comparison, remote, sendings, live.AT_ONCE))
+            for outcome in pushing.push(comparison, remote, sendings, live.AT_ONCE):
+                outcomes.append(outcome)
+                _show_progress(outcomes, len(sendings))
         finally:
             if as_json:
                 print(changes.document(comparison, outcomes))
-    if not dry_run:
-        _tell(at, outcomes)
+            _tell(at, outcomes)
+    _refuse_what_is_left(outcomes)
+
+
+def _show_progress(outcomes: Sequence[Outcome], expected: int) -> None:
+    if sys.stderr.isatty() and outcomes[-1].state != "skipped":
+        done = sum(outcome.state != "skipped" for outcome in outcomes)
+        print(f"\r{done} of {expected} ", end="" if done < expected else "\n", file=sys.stderr, flush=True)
 
 
 def _tell(at: str, outcomes: Sequence[Outcome]) -> None:
-    """How many were written; who was not, and why. Raises GraderFault where somebody was not."""
-    counts = Counter(outcome.state for outcome in outcomes)
+    """How many were written; who was not, and why."""
     told = [one for one in outcomes if " " in one.why]  # a word alone is a kind of change, which was shown
     for one in told[:SHOWN]:
         print(f"grade: {clean(one.student)}: {one.state}: {clean(one.why)}", file=sys.stderr)
     if told[SHOWN:]:
         print(f"grade: and {len(told) - SHOWN} more: --json has all", file=sys.stderr)
-    others = [one for one in told if one.state != "written"]
-    written = counts["written"]
+    written = sum(one.state == "written" for one in outcomes)
     print(f"grade: {at}: {written} {'grade' if written == 1 else 'grades'} written and read back", file=sys.stderr)
-    if others:
+
+
+def _refuse_what_is_left(outcomes: Sequence[Outcome]) -> None:
+    left = sum(one.state != "written" and " " in one.why for one in outcomes)
+    if left:
+        written = sum(one.state == "written" for one in outcomes)
         raise GraderFault(
-            f"{len(others)} of {written + len(others)} grades were not written; expected all; see above, and run the "
-            "same command again, which sends what is not there yet"
+            f"{left} of {written + left} grades were not written; expected all; see above, and run the same command "
+            "again, which sends what is not there yet"
         )
 
 
