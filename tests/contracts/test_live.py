@@ -14,7 +14,7 @@ from platforms import moodle as moodles
 from pydantic import SecretStr
 
 from contracts.desk import Desk
-from grader import lms, network
+from grader import comparing, lms, network
 from grader.errors import GraderError, UsageError
 from grader.lms import canvas
 from grader.network import Unreachable
@@ -174,6 +174,15 @@ def test_a_real_0_is_written_and_a_missing_one_is_not(course):
     desk.graded({"0001": "0", "0002": "missing", "0003": "unreadable", "0004": "missing"})
     desk.push()
     assert course.stands("0001", "0002", "0003", "0004") == [0.0, None, 0.0, 5.0]
+
+
+@pytest.mark.parametrize("there", [None, 0.0, 5.0])
+@pytest.mark.parametrize("told", ["missing", "fault", "unreadable", "0", "7"])
+def test_states_stay_what_they_are(told, there, course):
+    """Missing, zero and fault never turn into one another: who has no points leaves what stands there."""
+    desk = course.has({"0001": there}).graded({"0001": told})
+    desk.push(forced=frozenset(comparing.BLOCKING), comments=True)
+    assert course.stands("0001") == [{"missing": there, "fault": there, "unreadable": 0.0, "0": 0.0, "7": 7.0}[told]]
 
 
 def test_missing_is_0_only_where_that_is_asked_for(course):
