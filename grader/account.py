@@ -30,15 +30,19 @@ class Wanted(NamedTuple):
 
 
 def read(platform: str, wanted: Mapping[str, Wanted], file: Path | None) -> dict[str, SecretStr]:
-    """All that is known of what is wanted, by name; the environment's before the file's. Without a `file` it is FILE in
-    the installation's folder, if it is there. Raises UsageError for what is needed and nowhere, or no such thing.
+    """All that is known of what is wanted, by name: of the `file` before the environment's, or else of that before what
+    FILE has in the installation's folder. Raises UsageError for what is needed and nowhere, or no such thing.
     """
-    table = _table(file or settings.home() / FILE, platform, given=file is not None)
+    path = file or settings.home() / FILE
+    table = _table(path, platform, given=file is not None)
+    if strange := sorted(set(table) - set(wanted)):
+        raise UsageError(f"{path}: [{platform}] has {', '.join(strange)}; expected {', '.join(wanted)}; correct that")
     found = {}
     for name, one in wanted.items():
         variable = f"GRADER_{platform}_{name}".upper()
-        place = variable if variable in os.environ else f"{file or settings.home() / FILE}: [{platform}] {name}"
-        text = os.environ.get(variable, table.get(name, ""))
+        from_file = name in table and (file is not None or not os.environ.get(variable, "").strip())
+        place = f"{path}: [{platform}] {name}" if from_file else variable
+        text = table[name] if from_file else os.environ.get(variable, "")
         if not isinstance(text, str) or not _is_plain(text):
             raise UsageError(f"{place}: it is no such text as is expected: {one.what}; copy it again")
         if text.strip():
@@ -46,7 +50,7 @@ def read(platform: str, wanted: Mapping[str, Wanted], file: Path | None) -> dict
         elif one.needed:
             raise UsageError(
                 f"--to {platform}: there is no {name}; expected {one.what}; set {variable} in the environment, or "
-                f'write {name} = "..." under [{platform}] in {file or settings.home() / FILE}, with mode 0600'
+                f'write {name} = "..." under [{platform}] in {path}, with mode 0600'
             )
     return found
 

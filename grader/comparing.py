@@ -34,16 +34,18 @@ BLOCKING = {
 }
 LEFT_OUT = ("ambiguous", "unmatched", "locked", "fault")  # when they are forced: there is nothing to write
 AS_ZERO = "missing, as 0"
+UNKNOWN = frozenset(("ambiguous", "unmatched"))
 WRITTEN = ("new", "raised", "lowered", "edited")
 
 
 class Order(NamedTuple):
-    """What is to be exported: a batch's folder, to a platform; and what is allowed."""
+    """What is to be exported: a batch's folder, to a platform; and which kinds of change are allowed, or left out."""
 
     folder: Path
     platform: str
     matches: Path | None = None
     forced: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
     missing_zero: bool = False
 
 
@@ -80,6 +82,7 @@ class Change(NamedTuple):
     written: bool
     note: str = ""
     lowers: bool = False
+    locked: bool = False
 
 
 class Comparison:
@@ -106,15 +109,25 @@ class Comparison:
         return self._matching.suggestions()
 
     def blocked(self) -> list[str]:
-        """The kinds of change that are there, would do damage, and were not asked for."""
-        found: set[str] = set()
-        zeros = False
-        for change in self.changes():
-            found |= _dangers(change)
-            zeros = zeros or change.note == AS_ZERO
-        # who is missing may be one of those whose row is not known: nobody is given 0 who has handed in
-        forced = self.order.forced - {"ambiguous", "unmatched"} if zeros else self.order.forced
+        """The kinds of change that are there, would do damage, and were neither allowed nor left out.
+
+        Who is missing may be one of those whose row is not known: nobody is given 0 who has handed in.
+        """
+        zeros = any(change.note == AS_ZERO for change in self.changes())
+        forced, kept = (kinds - UNKNOWN if zeros else kinds for kinds in (self.order.forced, self.order.kept))
+        found = set().union(*(dangers for change in self.changes() if not (dangers := _dangers(change)) & kept))
         return [kind for kind in BLOCKING if kind in found - forced]
+
+    def refuse_blocked(self, what: str) -> None:
+        """Raise UsageError where something is blocked, which says how to go on."""
+        blocked = self.blocked()
+        if self.order.missing_zero and (unknown := UNKNOWN & set(blocked) & (self.order.forced | self.order.kept)):
+            raise UsageError(
+                f"{what}: nothing is written, for some grades are {' and '.join(sorted(unknown))}, and whoever is "
+                "missing may be one of them; expected every row to be known with --missing zero; leave that out, or "
+                "grade with a --roster that has the ids or addresses of the platform"
+            )
+        refuse_blocked(what, blocked)
 
 
 @contextmanager
@@ -136,8 +149,8 @@ def refuse_blocked(what: str, blocked: list[str]) -> None:
     if blocked:
         told = "; ".join(f"{kind} ({BLOCKING[kind]})" for kind in blocked)
         raise UsageError(
-            f"{what}: not written, for some grades are {told}; look at them with --dry-run, and allow what you want "
-            f"with --force {' --force '.join(blocked)}"
+            f"{what}: nothing is written, for some grades are {told}; look at them with --dry-run, and leave them out "
+            f"with --keep {' --keep '.join(blocked)}, or write them all the same with --force"
         )
 
 
@@ -158,8 +171,21 @@ def _change(order: Order, found: Found) -> Change:
     ref, before = (row.person.key, stands(row)) if row else (None, None)
     standing = row.standing.points if row else None
     lowers = kind in WRITTEN and after is not None and standing is not None and Decimal(after) < standing
-    change = Change(found.student, found.name, kind, ref, before, after, maximum, kind in WRITTEN, note, lowers)
-    return change._replace(written=change.written and not _dangers(change) - order.forced)
+    change = Change(
+        found.student,
+        found.name,
+        kind,
+        ref,
+        before,
+        after,
+        maximum,
+        kind in WRITTEN,
+        note,
+        lowers,
+        bool(row and row.locked),
+    )
+    dangers = _dangers(change)
+    return change._replace(written=change.written and not dangers - order.forced and not dangers & order.kept)
 
 
 def _dangers(change: Change) -> set[str]:
@@ -199,7 +225,7 @@ def _kind(found: Found, row: Row, value: Decimal) -> str:
     standing = row.standing
     if standing.points is not None and standing.points.quantize(CENTS) == value:
         return "unchanged"
-    if found.pushed not in (None, stands(row)) or standing.state == "other":
+    if (found.ours and stands(row) not in found.ours) or standing.state == "other":
         return "edited"
     if standing.points is None:
         return "new"

@@ -11,7 +11,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from grader import delimited, lms, pushes
-from grader.comparing import refuse_blocked
 from grader.errors import UsageError, nearest
 from grader.pushes import Pushed
 from grader.target import refuse_to_write, written
@@ -95,16 +94,17 @@ def fill(template: Template, comparison: Comparison, out: Path) -> int:
     Raises UsageError where something is blocked; then nothing is written.
     """
     order = comparison.order
-    refuse_blocked(str(out), comparison.blocked())
+    comparison.refuse_blocked(str(out))
     refuse_to_write(out, order.folder, template.path, order.matches)
-    pushes.check(order.folder)
-    changed = sorted((line, change) for line, change in comparison.settled if change.written and line is not None)
-    with written(out) as file:
-        file.writelines(template.filled((line, change.after or "") for line, change in changed))
-    pushed = [
-        Pushed(change.student, change.row, change.after or "", change.before, template.version) for _, change in changed
-    ]
-    pushes.append(order.folder, order.platform, comparison.column.key, pushed)
+    with pushes.held(order.folder):
+        changed = sorted((line, change) for line, change in comparison.settled if change.written and line is not None)
+        with written(out) as file:
+            file.writelines(template.filled((line, change.after or "") for line, change in changed))
+        pushed = [
+            Pushed(change.student, change.row, change.after or "", change.before, template.version)
+            for _, change in changed
+        ]
+        pushes.append(order.folder, order.platform, comparison.column.key, pushed)
     return len(pushed)
 
 

@@ -138,9 +138,8 @@ def reported(folder: Path) -> Iterator[tuple[Grade, Report | None]]:
 def _report_of(grade: Grade, by_student: Iterator[tuple[str | None, Iterator[Report]]]) -> Report:
     for student, reports in by_student:
         if student == grade.student:
-            for report in reports:
-                if (report.origin.attempt if report.origin else 1) == (grade.attempt or 1):
-                    return report
+            of_attempt = [one for one in reports if (one.origin.attempt if one.origin else 1) == (grade.attempt or 1)]
+            return of_attempt[-1]
     raise LookupError(grade.student)
 
 

@@ -34,14 +34,14 @@ CREATE TABLE pair (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
 CREATE TABLE match (grade INTEGER PRIMARY KEY, line INTEGER UNIQUE);
 CREATE TABLE doubt (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
 CREATE TABLE refused (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
-CREATE TABLE pushed (student TEXT PRIMARY KEY, ref TEXT, value TEXT);
+CREATE TABLE pushed (student TEXT PRIMARY KEY, ref TEXT, value TEXT, sent TEXT, before TEXT);
 """
 _NAMES_AGREE = "agree((SELECT name FROM grade WHERE n = lone.grade), (SELECT name FROM line WHERE n = lone.line))"
 KINDS = ("key", "id", "login")  # strongest first
 
 
 class Found(NamedTuple):
-    """A grade with its row, if it has one; what was pushed there last; and whether whose it is, is in doubt."""
+    """A grade with its row, if it has one; what may stand there of ours; and whether whose it is, is in doubt."""
 
     student: str
     name: str
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     maximum: Decimal | None
     line: int | None
     row: Row | None
-    pushed: str | None
+    ours: frozenset[str]
     in_doubt: bool
 
 
@@ -114,10 +114,21 @@ class Matching:
 
     def take_pushed(self, pushed: Iterable[Pushed], version: str | None) -> None:
         """What was pushed earlier; the last of each student counts, if it was not into this same file, whose digest
-        the version is: then it cannot have been imported yet.
+        the version is: then it cannot have been imported yet. What was sent and not seen may stand there, or not.
         """
-        rows = ((one.student, one.row, None if version and one.template == version else one.value) for one in pushed)
-        self._db.executemany("INSERT OR REPLACE INTO pushed VALUES (?, ?, ?)", rows)
+        for one in pushed:
+            if one.seen:
+                value = None if version and one.template == version else one.value
+                self._db.execute(
+                    "INSERT OR REPLACE INTO pushed VALUES (?, ?, ?, NULL, NULL)", (one.student, one.row, value)
+                )
+            else:
+                self._db.execute(
+                    "INSERT INTO pushed VALUES (?, ?, NULL, ?, ?) ON CONFLICT (student) DO UPDATE SET "
+                    "sent = excluded.sent, before = excluded.before, ref = excluded.ref, "
+                    "value = CASE WHEN ref = excluded.ref THEN value END",
+                    (one.student, one.row, one.value, one.before or ""),
+                )
 
     # Who is who.
 
@@ -172,14 +183,14 @@ class Matching:
         """Every grade, in order of students."""
         rows = self._db.execute(
             "SELECT grade.student, grade.name, grade.state, grade.points, grade.maximum, line.n, line.ref, line.name, "
-            "line.state, line.points, line.maximum, locked, value, grade.n IN (SELECT grade FROM doubt) "
+            "line.state, line.points, line.maximum, locked, value, sent, before, grade.n IN (SELECT grade FROM doubt) "
             "FROM grade LEFT JOIN match ON match.grade = grade.n LEFT JOIN line ON line.n = match.line "
             "LEFT JOIN pushed ON pushed.student = grade.student AND pushed.ref = line.ref ORDER BY grade.n"
         )
-        for student, name, state, points, maximum, n, *of_row, pushed, in_doubt in rows:
+        for student, name, state, points, maximum, n, *of_row, value, sent, before, in_doubt in rows:
             yield Found(
                 student, name, state, _number(points), _number(maximum), n, None if n is None else _row(*of_row),
-                pushed, bool(in_doubt),
+                frozenset(text for text in (value, sent, before) if text is not None), bool(in_doubt),
             )  # fmt: skip
 
     def rows_of_nobody(self) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ It knows no platform.
 
 from __future__ import annotations
 
+import re
 from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from grader.errors import GraderFault, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import requests
 
@@ -21,6 +22,7 @@ TIMEOUT = 60  # seconds for an answer to begin
 WAITS = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]  # seconds between tries, where a server asks to be left alone
 TRIES = 3  # for an answer to what may be asked again
 LONGEST_WAIT = 120.0  # whatever the server asks for
+BUSY = "it asks to be left alone for a while"
 HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -29,7 +31,7 @@ class Unreachable(GraderFault):
 
 
 class Busy(Exception):
-    """The server refused, for now, and did nothing; it may have said after how many seconds to come again."""
+    """The server did nothing, for now; it may have said after how many seconds to come again."""
 
     def __init__(self, said: str, after: str | None = None) -> None:
         super().__init__(said)
@@ -53,8 +55,8 @@ def patiently(ask: Callable[[], T], whom: str) -> T:
         except Busy as busy:
             if wait is None:
                 raise Unreachable(
-                    f"{whom}: it asked {len(WAITS) + 1} times to be left alone for a while ({busy}); expected it to "
-                    "answer in the end; run the same command later, which goes on where this one ended"
+                    f"{whom}: {busy}, {len(WAITS) + 1} times; expected an answer in the end; run the same command "
+                    "later, which goes on where this one ended"
                 ) from None
             sleep(min(wait if busy.after is None else busy.after, LONGEST_WAIT))
         except Lost as lost_one:
@@ -65,7 +67,7 @@ def patiently(ask: Callable[[], T], whom: str) -> T:
     raise AssertionError("unreachable")
 
 
-def session(whom: str, urls: Iterable[str], check: Callable[[requests.Response], None]) -> requests.Session:
+def session(whom: str, urls: Sequence[str], check: Callable[[requests.Response], None]) -> requests.Session:
     """One that asks nobody but who is at these addresses, waits where it is asked to, follows nobody elsewhere, and
     takes no password from a .netrc.
 
@@ -93,18 +95,21 @@ def session(whom: str, urls: Iterable[str], check: Callable[[requests.Response],
             return answer
 
     made = Careful()
+    made.trust_env = not all(map(is_here, urls))  # what is for this machine goes through nobody's proxy
     made.auth = lambda request: request  # else a .netrc takes the place of the token
     return made
 
 
 def refuse_status(whom: str, status: int, headers: Mapping[str, str], *, is_safe: bool) -> None:
     """Raise what is to be said of an answer that is none. `is_safe` is whether the request may be made again."""
-    if status == 429 or (status >= 500 and is_safe):
-        raise Busy(f"status {status}", headers.get("Retry-After"))
+    if status == 429:
+        raise Busy(BUSY, headers.get("Retry-After"))
+    if status >= 500 and is_safe:
+        raise Busy(f"it failed with status {status}", headers.get("Retry-After"))
     if status >= 500:
         raise Unreachable(f"{whom}: it failed with status {status}; expected an answer; run the same command again")
     if 300 <= status < 400:
-        to = headers.get("Location", "nowhere")
+        to = headers.get("Location", "nowhere").partition("?")[0]
         raise UsageError(
             f"{whom}: it sends whoever asks on to {to}; expected an answer; give the address it has itself"
         )
@@ -115,7 +120,9 @@ def not_reached(whom: str, error: Exception, *, is_safe: bool) -> Unreachable | 
     cause: BaseException = error
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner  # those around the innermost repeat what was asked
-    why = (getattr(cause, "strerror", None) or str(getattr(cause, "reason", "")) or type(cause).__name__).lower()
+    reason = getattr(cause, "reason", None)
+    in_words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", reason if isinstance(reason, str) else type(cause).__name__)
+    why = (in_words if reason else getattr(cause, "strerror", None) or in_words).lower()
     told = Unreachable(
         f"{whom}: it was not reached ({why}); expected an answer; see to the connection and the address, and run the "
         "same command again"
@@ -134,9 +141,14 @@ def missing(extra: str, package: str) -> UsageError:
 def address(text: str, like: str) -> SplitResult:
     """The parts of an address that secrets may be sent to. `like` is one as it should be. Raises UsageError."""
     parts = urlsplit(text.strip())
+    if "@" in parts.netloc:
+        raise UsageError(
+            f"{parts.scheme}://…@{parts.netloc.rpartition('@')[2]}{parts.path}: it holds a name or a password; "
+            f"expected an address without, such as {like}; leave them out"
+        )
     try:
         safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in HERE)
-        whole = bool(parts.hostname) and (parts.port is None or parts.port > 0) and "@" not in parts.netloc
+        whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:  # a port that is no number
         safe = whole = False
     if not (safe and whole):
@@ -145,6 +157,11 @@ def address(text: str, like: str) -> SplitResult:
             f"{like}; copy it from the browser"
         )
     return parts
+
+
+def is_here(url: str) -> bool:
+    """Whether it is an address of this machine's own."""
+    return urlsplit(url).hostname in HERE
 
 
 def origin(url: str | SplitResult) -> tuple[str, str | None, int | None]:

@@ -25,10 +25,25 @@ def known(file):
     return {name: secret.get_secret_value() for name, secret in account.read("x", WANTED, file).items()}
 
 
-def test_the_environment_comes_before_the_file(file, monkeypatch):
+@pytest.fixture
+def at_home(file, monkeypatch):
+    monkeypatch.setenv("GRADER_HOME", str(file.parent))
     file.write_text('[x]\ntoken = "of-the-file"\nmore = "too"\n')
-    assert known(file) == {"token": "of-the-file", "more": "too"}
+
+
+def test_the_environment_comes_before_the_file_at_home(at_home, monkeypatch):
+    assert known(None) == {"token": "of-the-file", "more": "too"}
     monkeypatch.setenv("GRADER_X_TOKEN", " of-the-environment\n")
+    assert known(None) == {"token": "of-the-environment", "more": "too"}
+    monkeypatch.setenv("GRADER_X_TOKEN", " ")
+    assert known(None) == {"token": "of-the-file", "more": "too"}
+
+
+def test_a_file_that_is_named_comes_before_the_environment(file, monkeypatch):
+    monkeypatch.setenv("GRADER_X_TOKEN", "of-the-environment")
+    file.write_text('[x]\ntoken = "of-the-file"\n')
+    assert known(file) == {"token": "of-the-file"}
+    file.write_text('[x]\nmore = "too"\n')
     assert known(file) == {"token": "of-the-environment", "more": "too"}
 
 
@@ -65,6 +80,7 @@ def test_a_file_others_can_read_or_write_is_refused(mode, file):
         ("[x]\ntoken = 'hu sh'", "no such text as is expected"),
         ("[x]\ntoken = 'hu\\u00e9sh'", "no such text as is expected"),
         ('[x]\ntoken = "hu\\nsh"', "no such text as is expected"),
+        ("[x]\ntokn = 'hush'", "[x] has tokn; expected token, more"),
         ("x = 'hush'", "x is no table"),
         ("[x]\ntoken = hush", "it is no TOML (at line 2, column 9)"),
     ],

@@ -102,7 +102,7 @@ def test_a_dry_run_writes_nothing(desk):
     [
         ("export graded --to canvas --dry-run", "there is no template"),
         ("export graded --to canvas --template canvas.csv", "--out: it is missing"),
-        ("export graded --to canvas --template canvas.csv --column 'Homework 2' --out x.csv", "not written, for some grades are lowered"),
+        ("export graded --to canvas --template canvas.csv --column 'Homework 2' --out x.csv", "nothing is written, for some grades are lowered"),
         ("export graded --to canvas --template canvas.csv --dry-run", "the column to fill: it has 2"),
         ("export graded --to canvs --template canvas.csv --dry-run", "did you mean canvas"),
         ("export graded --to sakaii --dry-run", "did you mean sakai"),
@@ -190,7 +190,8 @@ def test_every_command_of_the_guide_speaks_to_its_server(command, desk, servers,
     ran = run(tmp_path, re.sub(r"--at \S+", f"--at '{server.at}'", command), **secrets)
     assert ran.returncode == 0, ran.stderr
     assert "3 new, 1 missing" in ran.stdout
-    assert bool(server.written()) == ("--dry-run" not in command) == ("3 grades written and read back" in ran.stderr)
+    told = "3 grades and 3 comments written" if "--comments" in command else "3 grades written"
+    assert bool(server.written()) == ("--dry-run" not in command) == (told in ran.stderr)
 
 
 def test_every_server_is_in_the_guide():
@@ -202,9 +203,11 @@ def test_json_has_what_came_of_everybody(desk, servers, tmp_path):
     server, secrets = servers["canvas"]
     server.students[9001].closed = True
     ran = run(tmp_path, f"export graded --to canvas --at {server.at} --json", **secrets)
-    told = {one["student"]: one["state"] for one in json.loads(ran.stdout)["outcomes"]}
+    document = json.loads(ran.stdout)
+    assert [one["written"] for one in document["changes"]] == [True, False, True, False]
+    told = {one["student"]: one["state"] for one in document["outcomes"]}
     assert told == {"000123": "written", "000124": "failed", "000125": "written", "000126": "skipped"}
-    assert (ran.returncode, "1 of 3 grades were not written" in ran.stderr) == (3, True)
+    assert (ran.returncode, "1 of 3 grades are left" in ran.stderr) == (3, True)
     assert "000124: failed: Canvas refused it" in ran.stderr
 
 

@@ -136,13 +136,11 @@ def test_one_who_cannot_be_graded_keeps_nobody_else_from_a_grade(open_canvas):
     assert [student.entered for student in server.students.values()] == [1.0, None, 3.0]
 
 
-def test_a_course_that_is_closed_is_not_asked_for_everybody(open_canvas):
-    students = [Student(9000 + n, f"S{n}", sis=f"{n:04}", closed=True) for n in range(20)]
-    server, desk = open_canvas(*students)
-    outcomes = desk.graded({f"{n:04}": "5" for n in range(20)}).push()
-    assert {outcome.state for outcome in outcomes.values()} == {"failed"}
-    assert len(server.written()) == 4
-    assert sum("others before it were, in vain" in outcome.why for outcome in outcomes.values()) == 17
+def test_several_who_cannot_be_graded_keep_nobody_else_from_a_grade(open_canvas):
+    students = [Student(9000 + n, f"S{n}", sis=f"{n:04}", closed=n in (0, 1, 2, 9)) for n in range(20)]
+    _, desk = open_canvas(*students)
+    states = desk.graded({f"{n:04}": "5" for n in range(20)}).states()
+    assert [n for n in range(20) if states[f"{n:04}"] == "failed"] == [0, 1, 2, 9]
 
 
 def test_who_has_left_meanwhile_is_told_and_the_others_are_graded(open_canvas):
@@ -249,7 +247,8 @@ def test_a_comment_whose_answer_was_lost_is_not_sent_again(open_canvas):
     outcome = desk.graded({"0001": "7"}).push(comments=True, meanwhile=lambda: server.troubles.update(write=[LOST]))[
         "0001"
     ]
-    assert (outcome.state, outcome.why.partition(";")[0]) == ("written", "it is not known whether the comment was")
+    assert (outcome.state, outcome.left, server.students[9001].entered) == ("failed", True, 7.0)
+    assert "it is not known whether the comment is" in outcome.why
     for _ in range(2):
         server._progress(1)
     assert desk.states(comments=True) == {"0001": "written"}
@@ -292,16 +291,83 @@ def test_the_rubric_is_filled_by_the_titles_of_its_criteria(open_canvas):
     assert server.students[9001].entered == 7.0
 
 
-@pytest.mark.parametrize("rubric", [None, RUBRIC[:1], [*RUBRIC, {"id": "_9", "description": "Style", "points": 1}]])
-def test_another_rubric_is_told_before_anything_is_sent(rubric, open_canvas):
+def test_the_rubric_of_a_grade_that_is_there_already_is_filled(open_canvas):
+    server, desk = open_canvas(ADA(entered=7.0), rubric=RUBRIC)
+    assert desk.graded({"0001": "7"}).states(criteria=True) == {"0001": "written"}
+    assert server.students[9001].rubric == {"_0": 10.0, "_1": 4.0}
+    assert desk.states(criteria=True) == {"0001": "skipped"}
+
+
+def test_a_rubric_that_is_not_filled_is_told(open_canvas):
+    server, desk = open_canvas(ADA(), rubric=RUBRIC)
+    server.loses_rubrics = True
+    outcome = desk.graded({"0001": "7"}).push(criteria=True)["0001"]
+    assert (outcome.state, outcome.left, server.students[9001].entered) == ("failed", True, 7.0)
+    assert "the grade is written; its criteria are not" in outcome.why
+
+
+@pytest.mark.parametrize(
+    ("rubric", "why"),
+    [
+        (None, "has no rubric that can be filled"),
+        (RUBRIC[:1], r"lacks y1 \(The derivative by the last layer\)"),
+        ([*RUBRIC, {"id": "_9", "description": "Style", "points": 1}], "has Style besides"),
+    ],
+)
+def test_another_rubric_is_told_before_anything_is_sent(rubric, why, open_canvas):
     server, desk = open_canvas(ADA(), rubric=rubric)
-    with pytest.raises(UsageError, match="--criteria: the assignment's rubric has"):
+    with pytest.raises(UsageError, match=why):
         desk.graded({"0001": "7"}).push(criteria=True)
     assert server.written() == []
 
 
-def test_a_rubric_that_decides_the_grade_itself_is_told(open_canvas):
-    server, desk = open_canvas(ADA(), rubric=RUBRIC, use_rubric_for_grading=True)
-    outcome = desk.graded({"0001": "7"}).push(criteria=True)["0001"]
-    assert (outcome.state, server.students[9001].entered) == ("failed", 14.0)
-    assert "14 stands there; expected 7" in outcome.why
+def test_a_rubric_that_gives_the_grade_itself_is_not_filled(open_canvas):
+    _, desk = open_canvas(ADA(), rubric=RUBRIC, use_rubric_for_grading=True)
+    with pytest.raises(UsageError, match="or it gives the grade itself"):
+        desk.graded({"0001": "7"}).push(criteria=True)
+    assert desk.states() == {"0001": "written"}
+
+
+# Points, and what is none.
+
+
+def test_points_possible_may_have_three_decimals(open_canvas):
+    server, desk = open_canvas(ADA(), points_possible=33.333)
+    desk.graded({"0001": "7"}).push()
+    assert server.students[9001].entered == 23.33
+
+
+@pytest.mark.parametrize("kind", ["letter_grade", "gpa_scale", "percent"])
+def test_a_number_that_names_a_grade_is_not_sent_as_one(kind, open_canvas):
+    """In a scheme with a grade called 7, say, which is worth 50 percent."""
+    server, desk = open_canvas(ADA(), BOB(), grading_type=kind, points_possible=30.0)
+    server.scheme = {"7": 0.5, "12": 1.0}
+    desk.graded({"0001": "7", "0002": "3.33"}, maximum="30").push()
+    assert [student.entered for student in server.students.values()] == [pytest.approx(7), pytest.approx(3.33)]
+    assert set(desk.kinds().values()) == {"unchanged"}
+
+
+def test_an_assignment_that_grades_whole_groups_is_refused(open_canvas):
+    _, desk = open_canvas(ADA(), group_category_id=5, grade_group_students_individually=False)
+    with pytest.raises(UsageError, match="to their whole group"):
+        desk.graded({"0001": "7"}).changes()
+
+
+def test_an_assignment_that_grades_the_students_of_groups_is_filled(open_canvas):
+    _, desk = open_canvas(ADA(), group_category_id=5, grade_group_students_individually=True)
+    assert desk.graded({"0001": "7"}).states() == {"0001": "written"}
+
+
+def test_a_comment_that_canvas_keeps_otherwise_is_sent_once(open_canvas):
+    server, desk = open_canvas(ADA(), BOB())
+    server.cleans = True
+    desk.graded({"0001": "7", "0002": "6"}, message="A <y and z> B")
+    assert set(desk.states(comments=True).values()) == {"written"}
+    assert set(desk.states(comments=True).values()) == {"skipped"}
+    assert [len(student.comments) for student in server.students.values()] == [1, 1]
+
+
+def test_a_header_of_another_kind_is_no_matter(open_canvas):
+    server, desk = open_canvas(ADA())
+    server.troubles["read"] = [lambda request: Answer(200, server.assignment, {"X-Rate-Limit-Remaining": "unlimited"})]
+    assert desk.graded({"0001": "7"}).states() == {"0001": "written"}

@@ -118,9 +118,9 @@ def test_learners_are_found_by_id_and_address_on_every_page_and_teachers_are_not
         Student("t", "Teacher", sourced="0003", role=TEACHER),
         Student("x", sourced="0004", status="Inactive"),
     )
-    desk.graded({"0001": "1", "bob@x.edu": "2", "0003": "3", "0004": "4", "u6": "5"})
+    desk.graded({"0001": "1", "bob@x.edu": "2", "0003": "3", "0004": "4", "96": "5"})
     assert {key: change.row for key, change in desk.changes().items()} == {
-        "0001": "u-ada", "bob@x.edu": "u-bob", "0003": None, "0004": None, "u6": "u6",
+        "0001": "u-ada", "bob@x.edu": "u-bob", "0003": None, "0004": None, "96": "u6",
     }  # fmt: skip
 
 
@@ -139,7 +139,10 @@ def test_a_later_change_is_not_overwritten_and_that_is_told(kind, status, open_l
     server, desk = open_lti(ada(points=3.0, changed=later), bob(), kind=kind)
     outcomes = desk.graded({"0001": "7", "0002": "6"}).push()
     assert (outcomes["0001"].state, outcomes["0002"].state) == ("failed", "written")
-    assert f"refused with status {status}: a later change of this grade is noted there" in outcomes["0001"].why
+    assert (
+        f"refused with status {status}: a later change of this grade, or one of this second, is noted there"
+        in outcomes["0001"].why
+    )
     assert server.students["u-ada"].points == 3.0
 
 
@@ -153,13 +156,35 @@ def test_who_is_no_student_any_more_is_told(open_lti):
     assert server.students["u-bob"].points == 6.0
 
 
-def test_a_platform_that_gives_no_right_stops_it(open_lti):
+@pytest.mark.parametrize("status", [403, 404, 412, 413])
+def test_one_who_is_refused_keeps_nobody_else_from_a_grade(status, open_lti):
     server, desk = open_lti(ada(), bob())
-    server.troubles["write"] = [Answer(403, {"error": "insufficient_scope"})]
+    server.troubles["write"] = [Answer(status, {"error": "no"})]
     outcomes = desk.graded({"0001": "7", "0002": "6"}).push()
-    assert {outcome.state for outcome in outcomes.values()} == {"failed"}
+    assert {key: outcome.state for key, outcome in outcomes.items()} == {"0001": "failed", "0002": "written"}
+    assert f"refused with status {status}" in outcomes["0001"].why
+
+
+def test_a_platform_that_gives_no_right_is_not_asked_for_everybody(open_lti):
+    server, desk = open_lti(*(Student(f"u{n}", sourced=f"{n:04}") for n in range(9)))
+    server.troubles["write"] = [None, *[Answer(403, {"error": "insufficient_scope"})] * 9]
+    outcomes = desk.graded({f"{n:04}": "5" for n in range(9)}).push()
+    assert [outcome.state for _, outcome in sorted(outcomes.items())] == ["written", *["failed"] * 8]
     assert "insufficient_scope" in outcomes["0001"].why
-    assert len(server.written()) == 1
+    assert len(server.written()) == 4
+
+
+def test_a_number_of_the_platform_s_own_is_no_student_s_id(open_lti):
+    _, desk = open_lti(Student("17", "Ada Lovelace", sourced="S99"))
+    assert desk.graded({"17": "7"}).kinds() == {"17": "unmatched"}
+
+
+def test_comments_that_are_told_nowhere_are_sent_once(open_lti):
+    """Results need not have them."""
+    server, desk = open_lti(ada(), bob(), tells_comments=False)
+    assert desk.graded({"0001": "7", "0002": "6"}).states(comments=True) == {"0001": "written", "0002": "written"}
+    assert desk.states(comments=True) == {"0001": "skipped", "0002": "skipped"}
+    assert len(server.written()) == 2
 
 
 # Access tokens.
@@ -252,6 +277,13 @@ def test_another_audience_is_asked_of_where_the_platform_wants_it(open_lti):
     _, desk = open_lti(ada(), account={"audience": "https://api.example.edu"})
     with pytest.raises(UsageError, match="InvalidAudienceError"):
         desk.graded({"0001": "7"}).changes()
+
+
+def test_results_that_go_round_come_to_an_end(open_lti):
+    server, desk = open_lti(ada())
+    around = Answer(200, [], {"Link": f'<{server.at}/results>; rel="next"'})
+    server.troubles["read"] = [None, None, None, None, around, around]
+    assert desk.graded({"0001": "7"}).kinds() == {"0001": "new"}
 
 
 def test_every_platform_says_what_it_wants_to_sign_in_with():

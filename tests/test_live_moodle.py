@@ -74,6 +74,12 @@ def test_a_course_of_several_pages_and_requests_is_filled(open_moodle, monkeypat
     assert max(len(request.form) for request in server.written()) < 1000
 
 
+def test_pages_that_go_round_come_to_an_end(open_moodle):
+    server, desk = open_moodle(ada(), bob())
+    server.skips = False
+    assert desk.graded({"0001": "7"}).kinds() == {"0001": "new"}
+
+
 # Feedback.
 
 
@@ -132,6 +138,21 @@ def test_feedback_that_cannot_be_read_before_its_release_is_not_risked(open_mood
     assert "would be lost" in changes["0001"].note
     desk.push(forced=frozenset(["locked"]))
     assert (server.students[501].comment, server.students[502].grade) == ("<p>Mine</p>", 6.0)
+
+
+def test_feedback_that_cannot_be_read_is_not_risked_for_a_comment_s_sake(open_moodle):
+    server, desk = open_moodle(ada(grade=7.0, comment="<p>Mine</p>", state="inmarking"), markingworkflow=1)
+    assert desk.graded({"0001": "7"}).states(comments=True) == {"0001": "skipped"}
+    assert server.students[501].comment == "<p>Mine</p>"
+
+
+def test_feedback_of_a_team_is_read_though_no_grade_is_told(open_moodle):
+    server, desk = open_moodle(ada(comment="<p>Ours</p>"), teamsubmission=1)
+    outcome = desk.graded({"0001": "7"}).push(comments=True)["0001"]
+    assert (outcome.why, server.students[501].comment) == (
+        "the comment was not: somebody's own stands there",
+        "<p>Ours</p>",
+    )
 
 
 # What Moodle passes over without a word.

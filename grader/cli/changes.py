@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from grader.comparing import Change, Comparison
     from grader.pushing import Outcome
+    from grader.sending import Sending
 
 SOME = 3  # names in a warning
 SHOWN = 40  # changes in the table; --json has all
@@ -26,17 +27,26 @@ KINDS = (  # what wants a look first
 )  # fmt: skip
 
 
-def document(comparison: Comparison, outcomes: Sequence[Outcome] | None = None) -> str:
-    """Every change, and what is in the gradebook besides, as JSON; of what was sent to a server, what came of it."""
+def document(
+    comparison: Comparison, sendings: Sequence[Sending] | None = None, outcomes: Sequence[Outcome] | None = None
+) -> str:
+    """Every change, and what is in the gradebook besides, as JSON; of a server also who is sent a comment, and what
+    came of everybody.
+    """
     head: dict[str, Any] = {
         "platform": comparison.order.platform,
         "column": comparison.column.title,
         "blocked": comparison.blocked(),
         "not_in_the_batch": [{"row": row, "name": name} for row, name in comparison.rows_of_nobody()],
     }
-    if outcomes is not None:
-        head["outcomes"] = [outcome._asdict() for outcome in outcomes]
-    return as_json(head, comparison.changes())
+    if sendings is not None:
+        head["comments"] = [sending.change.student for sending in sendings if sending.score.is_news]
+    if outcomes is None:
+        return as_json(head, comparison.changes())
+    head["outcomes"] = [outcome._asdict() for outcome in outcomes]
+    written = {outcome.student for outcome in outcomes if outcome.state == "written"}
+    changes = (change._replace(written=change.written and change.student in written) for change in comparison.changes())
+    return as_json(head, changes)
 
 
 def as_json(head: dict[str, Any], changes: Iterable[Change]) -> str:
@@ -74,7 +84,8 @@ def listed(column: str, changes: Iterable[Change]) -> list[str]:
 
 def told_of(blocked: Iterable[str]) -> list[str]:
     told = [
-        f"blocked: {kind}: {BLOCKING[kind]}; {'go on without' if kind in LEFT_OUT else 'allow it'} with --force {kind}"
+        f"blocked: {kind}: {BLOCKING[kind]}; go on without with --keep {kind}"
+        + ("" if kind in LEFT_OUT else f", or allow it with --force {kind}")
         for kind in blocked
     ]
     return ["", *told] if told else []
@@ -95,7 +106,8 @@ def warn_of_formulas(changes: Iterable[Change]) -> None:
 
 def _cells(change: Change) -> tuple[str, ...]:
     before, after = ("" if text is None else text or "blank" for text in (change.before, change.after))
-    return change.student, change.name, change.kind, before, after if change.kind != "missing" else "", change.note
+    kind = f"{change.kind}, lowered" if change.lowers and change.kind != "lowered" else change.kind
+    return change.student, change.name, kind, before, after if change.kind != "missing" else "", change.note
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

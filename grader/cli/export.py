@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +13,14 @@ from grader.errors import GraderFault, UsageError, nearest
 from grader.outcomes import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from grader import making
     from grader.comparing import Change, Comparison, Order
     from grader.pushing import Outcome
+    from grader.sending import Sending
 
-SHOWN = 20  # grades that were not written; --json has all
+SHOWN = 5  # students of one reason; --json has all
 
 
 def export(
@@ -54,6 +55,10 @@ def export(
         list[str] | None,
         typer.Option("--force", metavar="CLASS", help="Allow a class of change that is blocked; may be repeated."),
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", metavar="CLASS", help="Leave a class of change out; may be repeated."),
+    ] = None,
     missing: Annotated[
         str | None, typer.Option("--missing", metavar="zero", help="Give who handed in nothing 0 points.")
     ] = None,
@@ -81,7 +86,7 @@ def export(
         raise UsageError(
             f"--missing: found {missing!r}; expected zero; leave it out, and who is missing stays as they are"
         )
-    order = Order(folder, to, matches, _forced(force or ()), missing_zero=missing == "zero")
+    order = Order(folder, to, matches, _kinds("--force", force), _kinds("--keep", keep), missing == "zero")
     if at is not None:
         _push(order, at, account, comments=comments, criteria=criteria, dry_run=dry_run, as_json=as_json)
         return
@@ -94,16 +99,16 @@ def export(
         _make(order, column, target, as_json=as_json)
 
 
-def _forced(kinds: Sequence[str]) -> frozenset[str]:
+def _kinds(option: str, kinds: Sequence[str] | None) -> frozenset[str]:
     from grader.comparing import BLOCKING
 
-    for kind in sorted(set(kinds) - set(BLOCKING)):
+    for kind in sorted(set(kinds or ()) - set(BLOCKING)):
         near = nearest(kind, list(BLOCKING))
         raise UsageError(
-            f"--force {kind}: there is nothing of this name to allow; expected one of: {', '.join(BLOCKING)}"
+            f"{option} {kind}: there is nothing of this name that is blocked; expected one of: {', '.join(BLOCKING)}"
             + (f"; did you mean {near}?" if near else "")
         )
-    return frozenset(kinds)
+    return frozenset(kinds or ())
 
 
 def _refuse_useless(given: Mapping[str, object], live: bool, filled: bool) -> None:
@@ -149,63 +154,85 @@ def _push(
     order: Order, at: str, file: Path | None, *, comments: bool, criteria: bool, dry_run: bool, as_json: bool
 ) -> None:
     """A gradebook on its server."""
-    from grader import account, pushing
+    from grader import account, pushing, sending
     from grader.cli import changes
     from grader.comparing import compared
 
-    live = pushing.live(order.platform)
+    live = sending.live(order.platform)
     with (
-        closing(live.connect(at, account.read(order.platform, live.ACCOUNT, file))) as remote,
-        compared(order, pushing.Column(remote)) as comparison,
+        sending.connected(order.platform, at, account.read(order.platform, live.ACCOUNT, file)) as remote,
+        compared(order, sending.Column(remote)) as comparison,
     ):
-        sendings = pushing.prepared(comparison, remote, comments=comments, criteria=criteria)
+        sendings = sending.prepared(comparison, remote, comments=comments, criteria=criteria)
+        outcomes: list[Outcome] | None = None
         if not as_json:
             print(changes.table(comparison))
-        if comments:
-            news = sum(sending.score.is_news for sending in sendings)
-            print(f"grade: {news} {'comment' if news == 1 else 'comments'} to be sent", file=sys.stderr)
+            _tell_of_extras(sendings, "to be sent")
         _ask_who_is_who(comparison)
-        if dry_run:
-            if as_json:
-                print(changes.document(comparison))
-            return
-        outcomes: list[Outcome] = []
         try:
-            for outcome in pushing.push(comparison, remote, sendings, live.AT_ONCE):
-                outcomes.append(outcome)
-                _show_progress(outcomes, len(sendings))
+            if not dry_run:
+                comparison.refuse_blocked(f"--to {order.platform}")
+                outcomes = []
+                for outcome in _with_progress(pushing.push(comparison, remote, sendings, live.AT_ONCE), len(sendings)):
+                    outcomes.append(outcome)
         finally:
             if as_json:
-                print(changes.document(comparison, outcomes))
-            _tell(at, outcomes)
-    _refuse_what_is_left(outcomes)
-
-
-def _show_progress(outcomes: Sequence[Outcome], expected: int) -> None:
-    if sys.stderr.isatty() and outcomes[-1].state != "skipped":
-        done = sum(outcome.state != "skipped" for outcome in outcomes)
-        print(f"\r{done} of {expected} ", end="" if done < expected else "\n", file=sys.stderr, flush=True)
-
-
-def _tell(at: str, outcomes: Sequence[Outcome]) -> None:
-    """How many were written; who was not, and why."""
-    told = [one for one in outcomes if " " in one.why]  # a word alone is a kind of change, which was shown
-    for one in told[:SHOWN]:
-        print(f"grade: {clean(one.student)}: {one.state}: {clean(one.why)}", file=sys.stderr)
-    if told[SHOWN:]:
-        print(f"grade: and {len(told) - SHOWN} more: --json has all", file=sys.stderr)
-    written = sum(one.state == "written" for one in outcomes)
-    print(f"grade: {at}: {written} {'grade' if written == 1 else 'grades'} written and read back", file=sys.stderr)
-
-
-def _refuse_what_is_left(outcomes: Sequence[Outcome]) -> None:
-    left = sum(one.state != "written" and " " in one.why for one in outcomes)
-    if left:
-        written = sum(one.state == "written" for one in outcomes)
+                print(changes.document(comparison, sendings, outcomes))
+            if outcomes is not None:
+                _tell(at, sendings, outcomes)
+    if left := sum(one.left for one in outcomes or ()):
         raise GraderFault(
-            f"{left} of {written + left} grades were not written; expected all; see above, and run the same command "
-            "again, which sends what is not there yet"
+            f"{left} of {len(sendings)} grades are left; expected all to be written; see above, and run the same "
+            "command again, which sends what is not there yet"
         )
+
+
+def _tell_of_extras(sendings: Iterable[Sending], what: str) -> None:
+    for name, count in _extras(sendings).items():
+        if count:
+            print(f"grade: {_counted(count, name)} {what}", file=sys.stderr)
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name.removesuffix('s') if count == 1 else name}"
+
+
+def _extras(sendings: Iterable[Sending]) -> dict[str, int]:
+    scores = [sending.score for sending in sendings]
+    return {
+        "comments": sum(score.is_news for score in scores),
+        "rubrics": sum(bool(score.criteria) for score in scores),
+    }
+
+
+def _with_progress(outcomes: Iterator[Outcome], expected: int) -> Iterator[Outcome]:
+    """A count on stderr, where that is a terminal."""
+    done = 0
+    for outcome in outcomes:
+        yield outcome
+        done += outcome.state != "skipped" or outcome.left
+        if expected and sys.stderr.isatty():
+            print(f"\r{done} of {expected} ", end="" if done < expected else "\n", file=sys.stderr, flush=True)
+
+
+def _tell(at: str, sendings: Sequence[Sending], outcomes: Sequence[Outcome]) -> None:
+    """How many were written; who was not, and why, all who share a reason at once."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for one in outcomes:
+        if one.left or one.state == "written":
+            by_reason.setdefault((one.state, one.why), []).append(one.student)
+    for (state, why), students in by_reason.items():
+        if why:
+            some = ", ".join(students[:SHOWN]) + (f" and {len(students) - SHOWN} more" if students[SHOWN:] else "")
+            print(f"grade: {clean(some)}: {state}: {clean(why)}", file=sys.stderr)
+    written = {one.student for one in outcomes if one.state == "written"}
+    arrived = [sending for sending in sendings if sending.change.student in written]
+    grades = sum(sending.change.written for sending in arrived)
+    told = [_counted(grades, "grades")]
+    told += [
+        f"{count} {name if count > 1 else name.removesuffix('s')}" for name, count in _extras(arrived).items() if count
+    ]
+    print(f"grade: {at}: {' and '.join(told)} written and read back", file=sys.stderr)
 
 
 def _make(order: Order, column: str | None, target: Path | None, *, as_json: bool) -> None:
@@ -223,17 +250,16 @@ def _make(order: Order, column: str | None, target: Path | None, *, as_json: boo
     is_logged = making.is_logged(source.platform)
     changes = list(making.changes(source)) if is_logged else []
     if is_logged:
-        _show_made(source, changes, order.forced, as_json=as_json, writes=target is not None)
+        _show_made(source, changes, order.forced | order.kept, as_json=as_json, writes=target is not None)
     elif target is None:
         raise UsageError(f"--dry-run: {source.platform} is no platform's gradebook; expected --out; name the file")
     if target is not None:
         refuse_to_write(target, source.folder)
-        if is_logged:
-            pushes.check(source.folder)
-        with written(target) as file:
-            count = making.make(source, file)
-        if is_logged:
-            making.note(source, changes)
+        with pushes.held(source.folder) if is_logged else nullcontext():
+            with written(target) as file:
+                count = making.make(source, file)
+            if is_logged:
+                making.note(source, changes)
         print(f"grade: {target}: {count} {'student' if count == 1 else 'students'}", file=sys.stderr)
 
 

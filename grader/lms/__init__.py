@@ -87,7 +87,8 @@ class Person(NamedTuple):
 class Column(NamedTuple):
     """A column of grades that can be filled: its place and title, and what is told of the points it is of.
 
-    `name` is what an instructor calls it, `key` what it keeps when it is renamed, or weighed otherwise.
+    `name` is what an instructor calls it, `key` what it keeps when it is renamed, or weighed otherwise. A server tells
+    `of` how many points it is in a number.
     """
 
     place: int
@@ -95,17 +96,19 @@ class Column(NamedTuple):
     name: str
     key: str
     told: str = ""
+    of: Decimal | None = None
 
     @property
     def maximum(self) -> Decimal | None:
         """The points it is of; None where that is not told, or not in a number."""
-        return number(self.told)
+        return number(self.told) if self.of is None else self.of
 
 
 class Row(NamedTuple):
     """One student's row: the person, what stands in the column, the points it is of, and why it is closed, if it is.
 
-    `comments` are the digests of those that stand there; None where that is not known.
+    `comments` are the digests of those that stand there, `criteria` the points of the platform's own; None where
+    that is not known.
     """
 
     person: Person
@@ -113,6 +116,7 @@ class Row(NamedTuple):
     maximum: Decimal | None = None
     locked: str = ""
     comments: frozenset[str] | None = None
+    criteria: Mapping[str, Decimal] | None = None
 
 
 class Standing(NamedTuple):

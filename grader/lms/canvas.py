@@ -136,9 +136,11 @@ def _name(header: Sequence[str], cells: Sequence[str]) -> str:
 ACCOUNT = {"token": Wanted("an access token: Account, Settings, New Access Token")}
 LIKE = "https://canvas.example.edu/courses/101/assignments/40123"
 AT_ONCE = 50
+CENTS = Decimal("0.01")  # what Canvas shows
 POLLS = [0.1, 0.2, 0.4, 0.8, 1.5, 3.0] + [5.0] * 120  # seconds between looks at a job: ten minutes
-LOW = 60  # of the allowance that X-Rate-Limit-Remaining tells, of which a request takes up to 50
 _PLACE = re.compile(r"(?P<before>.*)/courses/(?P<course>\d+)/assignments/(?P<assignment>\d+)(?:/.*)?")
+_INDIVIDUALLY = "grade_group_students_individually"
+_BY_GROUPS = 'gives the grade of one to their whole group (switch on "Assign Grades to Each Student Individually")'
 _WITHOUT_POINTS = {"not_graded": "has no grades", "pass_fail": "is complete or incomplete, without points"}
 
 
@@ -162,6 +164,7 @@ class Assignment:
         self._requester, self._course = requester, course
         self._assignment = Course(requester, {"id": int(course)}).get_assignment(int(assignment))
         self.column, self.criteria = _column(vars(self._assignment))
+        self._has_points = getattr(self._assignment, "grading_type", None) == "points"
         self._people: dict[str, Person] = {}
         self._there: dict[str, Row] = {}
 
@@ -181,7 +184,7 @@ class Assignment:
 
     def _submissions(self, refs: Collection[str] | None) -> list[dict[str, Any]]:
         """Of these alone; but Canvas refuses that for one of them who has left the course."""
-        wanted = {"include": ["submission_comments"]}
+        wanted = {"include": ["submission_comments", "rubric_assessment"]}
         if refs is not None:
             try:
                 asked = {"student_ids": list(refs), "assignment_ids": [self.column.key]}
@@ -202,7 +205,7 @@ class Assignment:
 
     def send(self, scores: Sequence[Score]) -> Refused:
         """Grades that are there already are not sent again, nor are comments, of which there would be two."""
-        data = {score.ref: entry for score in scores if (entry := _entry(score, self._there[score.ref]))}
+        data = {score.ref: entry for score in scores if (entry := self._entry(score, self._there[score.ref]))}
         if not data:
             return Refused({}, {})
         message = self._end_of(self._assignment.submissions_bulk_update(grade_data=data))
@@ -212,7 +215,23 @@ class Assignment:
         )
         if message and len(data) == 1:  # of several, it is not known whose fault it is
             refused |= dict.fromkeys(data, f"Canvas refused it: {message}")
-        return Refused(refused, {})
+        return Refused(refused, {}, whole=bool(message))
+
+    def _entry(self, score: Score, there: Row) -> dict[str, Any]:
+        entry: dict[str, Any] = {}
+        if there.standing.points is None or there.standing.points.quantize(CENTS) != score.points.quantize(CENTS):
+            entry["posted_grade"] = self._posted(score.points)
+        if score.is_news and digest(score.comment or "") not in (there.comments or ()):
+            entry["text_comment"] = score.comment
+        if score.criteria:
+            entry["rubric_assessment"] = {key: {"points": f"{points:f}"} for key, points in score.criteria.items()}
+        return entry
+
+    def _posted(self, points: Decimal) -> str:
+        """In percent where a number may be the name of a grade: 7 is not seven points in every scheme."""
+        if self._has_points:
+            return f"{points:f}"
+        return f"{(100 * points / (self.column.of or Decimal(1))).quantize(Decimal('1e-10')):f}%"
 
     def _end_of(self, job: Any) -> str:
         """Why a job failed; nothing where it did not."""
@@ -236,14 +255,15 @@ def _column(known: Mapping[str, Any]) -> tuple[Column, tuple[RemoteCriterion, ..
         or (None if possible else f"is of {possible} points")
         or (None if known.get("published", True) else "is not published, and takes no grades")
         or ("is moderated, and takes no grades from outside" if known.get("moderated_grading") else None)
+        or (_BY_GROUPS if known.get("group_category_id") and not known.get(_INDIVIDUALLY) else None)
     )
     if why:
         raise UsageError(f"{name}: the assignment {why}; expected one with points; mend it in Canvas")
     criteria = (
         RemoteCriterion(str(one["id"]), str(one.get("description")), Decimal(str(one.get("points") or 0)))
-        for one in known.get("rubric") or ()
+        for one in (() if known.get("use_rubric_for_grading") else known.get("rubric") or ())
     )
-    return Column(0, f"{name} ({key})", str(name), key, str(possible)), tuple(criteria)
+    return Column(0, f"{name} ({key})", str(name), key, str(possible), Decimal(str(possible))), tuple(criteria)
 
 
 def _person(user: Mapping[str, Any]) -> Person:
@@ -261,18 +281,13 @@ def _row(person: Person, submission: Mapping[str, Any] | None, column: Column) -
     entered, score = submission.get("entered_score"), submission.get("score")
     there = pointed(score if entered is None else entered)
     comments = (digest(str(one.get("comment"))) for one in submission.get("submission_comments") or ())
-    return Row(person, EXCUSED if submission.get("excused") else there, column.maximum, "", frozenset(comments))
-
-
-def _entry(score: Score, there: Row) -> dict[str, Any]:
-    entry: dict[str, Any] = {}
-    if there.standing.points is None or there.standing.points != score.points:
-        entry["posted_grade"] = f"{score.points:f}"
-    if score.is_news and digest(score.comment or "") not in (there.comments or ()):
-        entry["text_comment"] = score.comment
-    if score.criteria and entry:
-        entry["rubric_assessment"] = {key: {"points": f"{points:f}"} for key, points in score.criteria.items()}
-    return entry
+    filled = {
+        key: Decimal(str(one["points"]))
+        for key, one in (submission.get("rubric_assessment") or {}).items()
+        if one.get("points") is not None
+    }
+    standing = EXCUSED if submission.get("excused") else there
+    return Row(person, standing, column.maximum, "", frozenset(comments), filled)
 
 
 def _requester(base: str, token: SecretStr) -> Any:
@@ -287,17 +302,17 @@ def _requester(base: str, token: SecretStr) -> Any:
 
 
 def _check(base: str, answer: requests.Response) -> None:
-    """Raise what is to be said of an answer; wait a little where few are left."""
+    """Raise what is to be said of an answer; wait a little where little of what Canvas allows is left."""
     status, said = answer.status_code, " ".join(answer.text[:300].split())
     if status == 403 and "rate limit exceeded" in said.lower():
-        raise network.Busy("a request too many")
+        raise network.Busy(network.BUSY)
     if status >= 400:
         wanted = {401: "a valid token of a teacher's", 403: "a teacher's token", 404: "an assignment that is there"}
         raise UsageError(
             f"{base}: refused with status {status} ({said}); expected {wanted.get(status, 'it to be taken')}; see what "
             "is wrong in Canvas"
         )
-    if float(answer.headers.get("X-Rate-Limit-Remaining", LOW)) < LOW:
+    if re.fullmatch(r"\d{1,2}(\.\d*)?", answer.headers.get("X-Rate-Limit-Remaining", "")):
         sleep(1)
     try:
         answer.json()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pydantic import SecretStr
+    from pylti1p3.exception import LtiServiceException
+    from pylti1p3.registration import Registration
 
     from grader.remote import RemoteCriterion, Score
 
@@ -38,13 +40,21 @@ ACCOUNT = {
 }
 LIKE = "https://lms.example.edu/courses/9/lineitems/7/lineitem"
 AT_ONCE = 50
+ENOUGH = 3  # in a row that are forbidden: so are all
 EARLY = 30  # seconds before its end that an access token is no longer used
 _AGS = "https://purl.imsglobal.org/spec/lti-ags/scope/"
 _SCOPES = [f"{_AGS}lineitem.readonly", f"{_AGS}result.readonly", f"{_AGS}score"]
 _LEARNER = re.compile(r"(?:.*membership#)?Learner")
 _CANVAS = re.compile(r".*/api/lti/courses/\d+/line_items/\d+")
-_LATER = "a later change of this grade is noted there: somebody has graded it meanwhile, or the clocks differ"
-_WHY = {400: "it is not taken as it is", 409: _LATER, 422: "it is of no student of the course, or of no use there"}
+_LATER = "a later change of this grade, or one of this second, is noted there: somebody graded it, or the clocks differ"
+_WHY = {
+    400: "it is not taken as it is",
+    403: "the tool may not",
+    404: "it is not there",
+    409: _LATER,
+    412: "it is another tool's",
+}
+_WHY |= {413: "it is too large", 422: "it is of no student of the course, or of no use there"}
 
 
 def connect(address: str, account: Mapping[str, SecretStr]) -> LineItem:
@@ -65,6 +75,7 @@ class LineItem:
         except ImportError:
             raise network.missing("lti", "pylti1p3next") from None
         self._url, self._members_at = url, account["memberships"]
+        _refuse_bad_key(account["private_key"])
         connector = _connector(account, [url, account["token_url"], account["memberships"]])
         self.close = connector.close
         self._grades = AssignmentsGradesService(connector, {"scope": _SCOPES, "lineitem": url})  # type: ignore[typeddict-item] # its list is of literals
@@ -83,7 +94,7 @@ class LineItem:
         except BaseException:
             self.close()
             raise
-        self.column = Column(0, label, label, url, str(maximum))
+        self.column = Column(0, label, label, url, str(maximum), maximum)
         self._maximum = maximum
 
     def rows(self, refs: Collection[str] | None = None) -> Iterator[Row]:
@@ -95,7 +106,7 @@ class LineItem:
             standings = {ref: self._standing(one) for ref, one in results.items()}
         for ref in self._people if refs is None else refs:
             if person := self._people.get(ref):
-                comments = frozenset([digest(self._comments[ref])] if ref in self._comments else ())
+                comments = frozenset([digest(self._comments[ref])]) if ref in self._comments else None
                 yield Row(person, standings.get(ref, BLANK), self._maximum, "", comments)
 
     def _standing(self, result: Mapping[str, Any]) -> Standing:
@@ -112,22 +123,27 @@ class LineItem:
                 if one.get("status", "Active") == "Active" and any(map(_LEARNER.fullmatch, one.get("roles", ()))):
                     name = one.get("name") or f"{one.get('given_name', '')} {one.get('family_name', '')}".strip()
                     key = str(one["user_id"])
-                    ids = tuple(filter(None, (one.get("lis_person_sourcedid"), key)))
-                    yield Person("", name, ids, tuple(filter(None, (one.get("email"),))), at=key)
+                    ids, logins = (
+                        (str(one[field]),) if one.get(field) else () for field in ("lis_person_sourcedid", "email")
+                    )
+                    yield Person("", name, ids, logins, at=key)
 
     def send(self, scores: Sequence[Score]) -> Refused:
         """One by one, for that is how they are taken. What is refused is refused of one; a lost right is of all."""
         from pylti1p3.exception import LtiServiceException
 
         refused = Refused({}, {})
+        forbidden = 0
         for score in scores:
             try:
-                with _told(self._url, passing=tuple(_WHY)):
+                with _told(self._url, passing=_WHY):
                     self._grades.put_grade(self._grade(score, refused))
+                forbidden = 0
             except LtiServiceException as error:
-                status, said = error.response.status_code, " ".join(error.response.text.split())[:200]
-                why = _LATER if "timestamp" in said.lower() else _WHY[status]
-                refused.grades[score.ref] = f"refused with status {status}: {why} ({said})"
+                forbidden += error.response.status_code == 403
+                if forbidden == ENOUGH:
+                    raise _refusal(error) from None
+                refused.grades[score.ref] = _why(error)
         return refused
 
     def _grade(self, score: Score, refused: Refused) -> Any:
@@ -160,10 +176,23 @@ def _as_text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
+def _why(error: LtiServiceException) -> str:
+    status, said = error.response.status_code, " ".join(error.response.text.split())[:200]
+    return f"refused with status {status}: {_LATER if 'timestamp' in said.lower() else _WHY[status]} ({said})"
+
+
+def _refusal(error: LtiServiceException) -> UsageError:
+    address, status = error.response.url.partition("?")[0], error.response.status_code
+    said = " ".join(error.response.text.split())[:300]
+    return UsageError(
+        f"{address}: refused with status {status} ({said}); expected one as {LIKE}, and a tool that may use it; see to "
+        "it in the platform"
+    )
+
+
 @contextmanager
 def _told(url: str, passing: Collection[int] = ()) -> Iterator[None]:
     """What goes wrong, in our words, but for refusals with these statuses."""
-    from jwt.exceptions import PyJWTError
     from pylti1p3.exception import LtiException, LtiServiceException
     from requests.exceptions import JSONDecodeError
 
@@ -172,17 +201,20 @@ def _told(url: str, passing: Collection[int] = ()) -> Iterator[None]:
     except LtiServiceException as error:
         if error.response.status_code in passing:
             raise
-        said = " ".join(error.response.text.split())[:300]
-        raise UsageError(
-            f"{error.response.url}: refused with status {error.response.status_code} ({said}); expected one as "
-            f"{LIKE}, and a tool that may use it; see to it in the platform"
-        ) from None
+        raise _refusal(error) from None
     except (JSONDecodeError, LtiException, KeyError, AttributeError, TypeError) as error:
         raise network.Unreachable(
             f"{url}: its answer is not as LTI has it ({type(error).__name__}); expected one as {LIKE}; see that the "
             "addresses are right"
         ) from None
-    except (PyJWTError, ValueError) as error:
+
+
+def _refuse_bad_key(key: str) -> None:
+    import jwt
+
+    try:
+        jwt.encode({}, key, algorithm="RS256")
+    except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise UsageError(
             f"private_key: it cannot sign ({type(error).__name__}); expected an RSA key as PEM, with all its lines; "
             "copy it again"
@@ -192,7 +224,6 @@ def _told(url: str, passing: Collection[int] = ()) -> Iterator[None]:
 def _connector(account: Mapping[str, str], urls: Sequence[str]) -> Any:
     """The library's own, with a session that is careful, and a memory for access tokens."""
     from pylti1p3.exception import LtiServiceException
-    from pylti1p3.registration import Registration
     from pylti1p3.service_connector import ServiceConnector
 
     class Connector(ServiceConnector):
@@ -216,8 +247,22 @@ def _connector(account: Mapping[str, str], urls: Sequence[str]) -> Any:
                 self._tokens.clear()  # it may have ended before its time
                 return super().make_service_request(*args, **options)
 
+        def get_paginated_data(self, scopes: Sequence[str], url: str | None, *args: Any, **options: Any) -> Any:
+            seen = set[str]()
+            while url and url not in seen:  # pages that go round come to an end
+                seen.add(url)
+                page = self.make_service_request(scopes, url, *args, **options)
+                yield page
+                url = page["next_page_url"]
+
         def close(self) -> None:
             self._requests_session.close()
+
+    return Connector(_registration(account))
+
+
+def _registration(account: Mapping[str, str]) -> Registration:
+    from pylti1p3.registration import Registration
 
     class Known(Registration):
         def get_kid(self) -> str | None:  # the library makes one of a public key
@@ -227,4 +272,4 @@ def _connector(account: Mapping[str, str], urls: Sequence[str]) -> Any:
     registration.set_issuer(account["token_url"]).set_client_id(account["client_id"])
     registration.set_auth_token_url(account["token_url"]).set_tool_private_key(account["private_key"])
     registration.set_auth_audience(account.get("audience", account["token_url"]))
-    return Connector(registration)
+    return registration

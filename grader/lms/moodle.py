@@ -33,13 +33,13 @@ from grader.lms import (
     Person,
     Piece,
     Row,
-    Standing,
     Unplaced,
     cell,
     keyed,
     most,
     number,
     place_of,
+    pointed,
     standing,
 )
 from grader.remote import SOMEBODYS, Refused, digest
@@ -129,7 +129,7 @@ MAKES: dict[str, Callable[[Made], dict[str, Iterator[str]]]] = {"moodle-import":
 
 ACCOUNT = {"token": Wanted("a token of its web service: Preferences, Security keys")}
 LIKE = "https://moodle.example.edu/mod/assign/view.php?id=1234"
-AT_ONCE = 50  # grades; PHP passes over what is behind the thousandth field of a request
+AT_ONCE = 100  # grades; PHP passes over what is behind the thousandth field of a request
 PAGE = 500  # participants
 _PLACE = re.compile(r"(?P<before>.*)/mod/assign/view\.php")
 _RELEASED = "released"
@@ -164,7 +164,7 @@ class Service:
         except ImportError:
             raise network.missing("moodle", "httpx") from None
         self.base, self._token = base, token
-        self._client = httpx.Client(timeout=network.TIMEOUT)
+        self._client = httpx.Client(timeout=network.TIMEOUT, trust_env=not network.is_here(base))
 
     def close(self) -> None:
         self._client.close()
@@ -227,8 +227,9 @@ class Assignment:
                 f"{known['name']}: it is graded by a scale or not at all; expected points; mend it in Moodle"
             )
         self._id, self._course = int(known["id"]), int(cm["course"])
-        self.column = Column(0, known["name"], known["name"], str(self._id), str(maximum))
+        self.column = Column(0, known["name"], known["name"], str(self._id), str(maximum), maximum)
         self._workflow = bool(known.get("markingworkflow"))
+        self._is_of_teams = bool(known.get("teamsubmission"))  # then not all who have a grade are told
         self._has_comments = any(
             (one.get("subtype"), one.get("plugin"), one.get("name"), str(one.get("value")))
             == ("assignfeedback", "comments", "enabled", "1")
@@ -248,8 +249,8 @@ class Assignment:
         self._graded = {str(one["userid"]): one["grade"] for some in graded for one in some["grades"]}
         for ref in self._people if refs is None else refs:
             if person := self._people.get(ref):
-                told = number(self._graded.get(ref, ""))
-                there = BLANK if told is None or told < 0 else Standing("points", told)
+                there = pointed(self._graded.get(ref) or None)
+                there = BLANK if there.points is not None and there.points < 0 else there
                 yield Row(person, there, self.column.maximum, self._why_locked(ref))
 
     def _why_locked(self, ref: str) -> str:
@@ -265,8 +266,13 @@ class Assignment:
         numbers = {one["userid"]: str(one["id"]) for some in mapped for one in some["mappings"]}
         wanted = {"assignid": self._id, "groupid": 0, "filter": "", "limit": PAGE, "onlyids": 0, "includeenrolments": 0}
         skipped = 0
+        seen: set[Any] = set()
         while users := self._service.ask("mod_assign_list_participants", **wanted, skip=skipped):
-            for user in users:
+            new = [user for user in users if user["id"] not in seen]
+            if not new:
+                return  # it gives the same page for ever
+            seen |= {user["id"] for user in new}
+            for user in new:
                 ids, logins = (
                     tuple(str(user[field]) for field in fields if user.get(field))
                     for fields in (("idnumber",), ("username", "email"))
@@ -302,6 +308,7 @@ class Assignment:
         except Declined as error:
             if len(scores) == 1:  # of several, it is not known whose fault it is
                 refused.grades[scores[0].ref] = str(error)
+            return refused._replace(whole=True)
         return refused
 
     def _grade(self, score: Score, refused: Refused) -> dict[str, Any]:
@@ -319,7 +326,7 @@ class Assignment:
 
     def _comment(self, score: Score, refused: Refused) -> str:
         """The comment that is to stand there: ours if it is news, and nobody else's stands there."""
-        there = self._comment_of(score.ref) if score.ref in self._graded else ""
+        there = self._comment_of(score.ref) if score.ref in self._graded or self._is_of_teams else ""
         if not score.is_news or score.comment is None:
             return there
         if _plain(there).strip() and digest(_plain(there)) not in (score.told, digest(score.comment)):

@@ -25,10 +25,12 @@ def _lines(report: Report) -> Iterator[str]:
     if report.unreadable:
         yield report.unreadable
         return
-    yield from map(_line, report.criteria)
+    for criterion in report.criteria:
+        yield from _said(criterion)
 
 
-def _line(criterion: CriterionReport) -> str:
+def _said(criterion: CriterionReport) -> Iterator[str]:
     said = "right" if criterion.verdict == "right" else criterion.message
-    asked = f" Ask yourself: {criterion.question}" if criterion.question else ""
-    return f"{criterion.id} ({plain(criterion.points)} of {plain(criterion.max_points)}): {said}{asked}"
+    yield f"{criterion.id} ({plain(criterion.points)} of {plain(criterion.max_points)}): {said}"
+    if criterion.question:
+        yield f"Ask yourself: {criterion.question}"

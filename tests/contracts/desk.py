@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from decimal import Decimal
 
-from grader import comparing, pushes, pushing
+from grader import comparing, pushes, pushing, sending
 from grader.comparing import Order
 from grader.journal import GRADES, JOURNAL
 from grader.report import Report
@@ -64,11 +64,10 @@ class Desk:
 
     @contextmanager
     def compared(self, **options):
-        live = pushing.live(self.platform)
         order = Order(self.folder, self.platform, **options)
         with (
-            closing(live.connect(self.server.at, self.account)) as remote,
-            comparing.compared(order, pushing.Column(remote)) as comparison,
+            sending.connected(self.platform, self.server.at, self.account) as remote,
+            comparing.compared(order, sending.Column(remote)) as comparison,
         ):
             yield remote, comparison
 
@@ -82,10 +81,10 @@ class Desk:
     def push(self, *, comments=False, criteria=False, meanwhile=None, at_once=None, **options):
         """What came of everybody; `meanwhile` happens between the comparison and the push."""
         with self.compared(**options) as (remote, comparison):
-            sendings = pushing.prepared(comparison, remote, comments=comments, criteria=criteria)
+            sendings = sending.prepared(comparison, remote, comments=comments, criteria=criteria)
             if meanwhile:
                 meanwhile()
-            at_once = at_once or pushing.live(self.platform).AT_ONCE
+            at_once = at_once or sending.live(self.platform).AT_ONCE
             outcomes = list(pushing.push(comparison, remote, sendings, at_once))
         assert sorted(outcome.student for outcome in outcomes) == sorted(
             change.student for change in comparison.changes()
@@ -96,5 +95,7 @@ class Desk:
         return {student: outcome.state for student, outcome in self.push(**options).items()}
 
     def log(self):
+        """What was seen to be written."""
         path = self.folder / pushes.LOG
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [line for line in lines if line["seen"]]

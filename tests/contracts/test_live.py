@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +15,7 @@ from platforms import moodle as moodles
 from pydantic import SecretStr
 
 from contracts.desk import Desk
-from grader import comparing, lms, network
+from grader import comparing, lms, network, pushes, pushing, sending
 from grader.errors import GraderError, UsageError
 from grader.lms import canvas
 from grader.network import Unreachable
@@ -257,6 +258,106 @@ def test_a_connection_that_breaks_is_tried_again(course):
     assert {one.state for one in desk.push(meanwhile=lambda: _befall(course, REFUSED)).values()} == {"written"}
 
 
+def test_what_somebody_changes_while_a_server_is_lost_is_not_overwritten(course):
+    desk = course.has({"0001": 5.0}).graded({"0001": "7"})
+
+    def edited_and_lost(_):
+        course.edit("0001", 9.5)
+        return REFUSED
+
+    outcome = desk.push(meanwhile=lambda: _befall(course, edited_and_lost))["0001"]
+    assert (outcome.state, outcome.left, course.stands("0001")) == ("skipped", True, [9.5])
+
+
+def test_a_grade_that_arrived_unseen_is_ours_all_the_same(course):
+    """What somebody changes later is an edit of theirs, though nobody saw ours arrive."""
+    desk = course.has({"0001": 5.0}).graded({"0001": "7"})
+
+    def unseen(_):
+        course.server.troubles["read"] = [Answer(404, "gone")] * 40
+
+    assert desk.states(meanwhile=lambda: _befall(course, unseen)) == {"0001": "failed"}
+    course.server.troubles["read"] = []
+    course.server.get_on()
+    assert (course.stands("0001"), desk.log(), desk.kinds()) == ([7.0], [], {"0001": "unchanged"})
+    course.edit("0001", 7.5)
+    assert desk.graded({"0001": "9"}).kinds() == {"0001": "edited"}
+
+
+def test_a_grade_that_did_not_arrive_is_no_edit(course):
+    desk = course.has({"0001": 5.0}).graded({"0001": "7"})
+    assert desk.states(meanwhile=lambda: _befall(course, *[REFUSED] * 9)) == {"0001": "failed"}
+    course.server.troubles["write"] = []
+    assert desk.kinds() == {"0001": "raised"}
+
+
+def test_a_finer_grade_is_not_rounded_for_a_comment_s_sake(course):
+    desk = course.has({"0001": 7.254}).graded({"0001": "7.25"})
+    assert desk.states(comments=True) == {"0001": "written"}
+    assert course.stands("0001") == [pytest.approx(7.254)]
+
+
+def test_answers_that_nobody_understands_are_a_server_that_is_lost(course):
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+
+    def nonsense(_):
+        course.server.troubles["read"] = [Answer(200, {"strange": [None]})] * 40
+
+    outcome = desk.push(meanwhile=lambda: _befall(course, nonsense))["0001"]
+    assert (outcome.state, outcome.left) == ("failed", True)
+    with pytest.raises(GraderError):
+        desk.changes()
+
+
+def test_two_pushes_of_a_batch_do_not_run_at_once(course):
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+    with pushes.held(desk.folder), pytest.raises(UsageError, match="another export of this batch is running"):
+        desk.push()
+    assert course.stands("0001") == [None]
+
+
+def test_whoever_interrupts_is_told_of_everybody(course):
+    grades = {f"{n:04}": "7" for n in range(1, 6)}
+    desk = course.has(dict.fromkeys(grades)).graded(grades)
+    with desk.compared() as (remote, comparison):
+        sendings = sending.prepared(comparison, remote)
+        pushed = pushing.push(comparison, _Interrupted(remote, 2), sendings, 2)
+        outcomes = [next(pushed) for _ in grades]
+        with pytest.raises(KeyboardInterrupt):
+            next(pushed)
+    assert [one.state for one in outcomes] == ["written", "written", "failed", "failed", "failed"]
+    assert "it was interrupted" in outcomes[2].why
+    assert desk.states() == dict(zip(grades, ["skipped"] * 2 + ["written"] * 3, strict=True))
+
+
+class _Interrupted:
+    """Somebody presses Ctrl-C when so many requests have been sent."""
+
+    def __init__(self, remote, count):
+        self.remote, self.count = remote, count
+        self.rows = remote.rows
+
+    def send(self, scores):
+        self.count -= 1
+        if not self.count:
+            raise KeyboardInterrupt
+        return self.remote.send(scores)
+
+
+def test_a_class_of_change_may_be_left_out(course):
+    desk = course.has({"0001": 9.0, "0002": None}).graded({"0001": "7", "0002": "6"})
+    assert desk.states(kept=frozenset(["lowered"])) == {"0001": "skipped", "0002": "written"}
+    assert course.stands("0001", "0002") == [9.0, 6.0]
+
+
+def test_who_is_missing_is_not_given_0_while_a_row_is_unknown_however_it_is_forced(course):
+    desk = course.has({"0001": None, "0002": None}).graded({"0001": "missing", "ghost": "3"})
+    for options in ({"forced": frozenset(["unmatched"])}, {"kept": frozenset(["unmatched"])}):
+        with pytest.raises(UsageError, match="expected every row to be known with --missing zero"):
+            desk.push(missing_zero=True, **options)
+    assert course.writes() == []
+
+
 def test_a_server_that_failed_is_asked_what_it_has(course):
     desk = course.has({"0001": None}).graded({"0001": "7"})
     assert {one.state for one in desk.push(meanwhile=lambda: _befall(course, Answer(502, "bad gateway"))).values()} == {
@@ -282,12 +383,12 @@ def test_a_push_that_was_broken_off_goes_on_where_it_ended(course):
     desk = course.has(dict.fromkeys(grades)).graded(grades)
     states = desk.states(at_once=2, meanwhile=lambda: _befall(course, None, *[REFUSED] * 40))
     assert 0 < sum(state == "written" for state in states.values()) < 7
-    assert {"written", "failed"} == set(states.values())
+    assert set(states.values()) == {"written", "failed"}
     course.server.troubles = {"read": [], "write": []}
     states = desk.states()
     assert set(states.values()) == {"written", "skipped"}
     assert course.stands(*grades) == [float(points) for points in grades.values()]
-    assert sorted(line["student"] for line in desk.log()) == sorted(grades)
+    assert {line["student"] for line in desk.log()} == set(grades)
 
 
 def _befall(course, *troubles):
@@ -307,6 +408,39 @@ def test_no_secret_is_told(course, caplog, capsys):
         assert name not in course.account or course.account[name].get_secret_value() not in told
 
 
+def test_no_secret_is_told_that_a_server_repeats(course):
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+    said = []
+
+    def echo(request):
+        said.append(request.body + str(request.headers))
+        return Answer(401, {"errors": [{"message": f"no: {request.headers} {request.body}"}]})
+
+    outcomes = desk.push(meanwhile=lambda: _befall(course, *[echo] * 9))
+    course.server.troubles = {"read": [echo] * 9, "write": []}
+    with pytest.raises(GraderError) as caught:
+        desk.changes()
+    told = repr(outcomes) + str(caught.value)
+    secrets = [course.account[name].get_secret_value() for name in ("token", "private_key") if name in course.account]
+    secrets += re.findall(r"Bearer ([\w~-]+)", "".join(said))
+    assert secrets
+    assert [secret for secret in secrets if secret in told] == []
+
+
+def test_what_is_for_this_machine_goes_through_no_proxy(course, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    desk = course.has({"0001": None}).graded({"0001": "7"})
+    assert desk.states() == {"0001": "written"}
+
+
+def test_an_address_with_a_password_is_refused_and_not_repeated(course):
+    course.has({})
+    with pytest.raises(UsageError, match="it holds a name or a password") as caught:
+        lms.lives()[course.platform].connect("https://user:hush@x.example.edu/a", course.account)
+    assert "hush" not in str(caught.value)
+
+
 def test_who_sends_us_elsewhere_is_not_followed(course):
     desk = course.has({"0001": None}).graded({"0001": "7"})
     with course.kind.make({}).running() as other:
@@ -321,7 +455,6 @@ def test_who_sends_us_elsewhere_is_not_followed(course):
     "address",
     [
         "http://canvas.example.edu/courses/1/assignments/2",
-        "https://user:pw@h/courses/1/assignments/2",
         "canvas.example.edu",
         "https://h:port/courses/1/assignments/2",
         "",

@@ -50,7 +50,10 @@ REFUSED = "nothing is done"  # a trouble: the connection breaks before
 
 
 class Platform:
-    """A server with a log of what it was asked, and troubles that befall the next requests that read, or that write."""
+    """A server with a log of what it was asked, and troubles that befall the next requests that read, or that write.
+
+    A trouble is an answer, LOST or REFUSED; a function of the request that gives one of these; or None.
+    """
 
     def __init__(self):
         self.log: list[Request] = []
@@ -63,6 +66,9 @@ class Platform:
     def writes(self, request: Request) -> bool:
         """Whether it is to change a grade."""
         raise NotImplementedError
+
+    def get_on(self):
+        """Do what is waiting to be done, whether somebody asks after it or not."""
 
     def written(self):
         """The requests that were to change grades."""
@@ -94,6 +100,8 @@ def _handler(platform):
                 platform.log.append(request)
                 troubles = platform.troubles["write" if platform.writes(request) else "read"]
                 trouble = troubles.pop(0) if troubles else None
+                if callable(trouble):
+                    trouble = trouble(request)
                 if trouble == REFUSED:
                     return
                 answer = trouble if isinstance(trouble, Answer) else platform.answer(request)

@@ -60,6 +60,8 @@ class Canvas(Platform):
             "moderated_grading": False, **assignment,
         }  # fmt: skip
         self.jobs = {}
+        self.scheme: dict[str, float] = {}  # the names of grades, and what they are worth
+        self.cleans = self.loses_rubrics = False
 
     @property
     def at(self):
@@ -117,6 +119,7 @@ class Canvas(Platform):
             "workflow_state": "unsubmitted" if student.score is None else "graded",
         }  # fmt: skip
         if ("include[]", "submission_comments") in request.query:
+            known["rubric_assessment"] = {key: {"points": points} for key, points in student.rubric.items()}
             known["submission_comments"] = [{"id": n, "comment": text} for n, text in enumerate(student.comments)]
         return known
 
@@ -145,6 +148,10 @@ class Canvas(Platform):
             job["state"] = "running"
         return Answer(200, self._shown(key))
 
+    def get_on(self):
+        for key in [*self.jobs] * 2:
+            self._progress(key)
+
     def _shown(self, key):
         job = self.jobs[key]
         return {
@@ -168,18 +175,27 @@ class Canvas(Platform):
                     return f"Unexpected error, ID: {key}"
                 self._grade(student, entry.get(("posted_grade",)))
             points = {part[1]: float(value) for part, value in entry.items() if part[0] == "rubric_assessment"}
-            if points:
+            if points and not self.loses_rubrics:
                 student.rubric = points
                 if self.assignment.get("use_rubric_for_grading"):
                     student.entered = sum(points.values())
             if ("text_comment",) in entry:
-                student.comments.append(entry["text_comment",])
+                text = entry["text_comment",]
+                student.comments.append(re.sub(r"<[^>]*>", "", text) if self.cleans else text)
         return f"Couldn't find User(s) with API ids {', '.join(map(repr, missing))}" if missing else None
 
     def _grade(self, student, text):
-        score = float(text) if text is not None and re.fullmatch(r"[+-]?\d*\.?\d+", text) else None
+        score = self._score(text or "")
         if score != student.score or student.excused:  # what is given is compared with what is left of the last
             student.entered, student.excused = score, False
+
+    def _score(self, text):
+        """In percent; as the name of a grade, where these have names; as points; or nothing."""
+        if re.fullmatch(r"[+-]?\d*\.?\d+%", text):
+            return float(text[:-1]) / 100 * self.assignment["points_possible"]
+        if self.assignment["grading_type"] in ("letter_grade", "gpa_scale") and text in self.scheme:
+            return self.scheme[text] * self.assignment["points_possible"]
+        return float(text) if re.fullmatch(r"[+-]?\d*\.?\d+", text) else None
 
 
 def _user(student):

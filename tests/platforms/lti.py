@@ -59,10 +59,10 @@ class Refusal(Exception):
 
 
 class Lti(Platform):
-    def __init__(self, *students, kind="", maximum=10, ttl=3600):
+    def __init__(self, *students, kind="", maximum=10, ttl=3600, tells_comments=True):
         super().__init__()
         self.students = {student.id: student for student in students}
-        self.kind, self.maximum, self.ttl = kind, maximum, ttl
+        self.kind, self.maximum, self.ttl, self.tells_comments = kind, maximum, ttl, tells_comments
         self.tokens: dict[str, tuple[set[str], float]] = {}
         self.seen: set[str] = set()
         self.item = "/api/lti/courses/9/line_items/7" if kind == "canvas" else "/mod/lti/9/lineitems/7/lineitem"
@@ -152,7 +152,7 @@ class Lti(Platform):
         results = [
             {"id": f"{self.at}/results/{one.id}", "userId": one.id, "scoreOf": self.at}
             | ({"resultScore": one.points, "resultMaximum": self.maximum} if one.points is not None else {})
-            | ({"comment": one.comment} if one.comment else {})
+            | ({"comment": one.comment} if one.comment and self.tells_comments else {})
             for one in self.students.values()
             if one.changed
         ]

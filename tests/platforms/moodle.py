@@ -51,7 +51,7 @@ class Moodle(Platform):
     ):
         super().__init__()
         self.students = {student.id: student for student in students}
-        self.functions = functions
+        self.functions, self.skips = functions, True
         configs = [{"plugin": "file", "subtype": "assignsubmission", "name": "enabled", "value": "1"}]
         if comments:
             configs.append({"plugin": "comments", "subtype": "assignfeedback", "name": "enabled", "value": "1"})
@@ -103,7 +103,7 @@ class Moodle(Platform):
         for name in ("groupid", "filter"):
             if name not in form:
                 raise Failure("invalid_parameter_exception", "invalidparameter", f"Missing required key: {name}")
-        skip, limit = int(form.get("skip", 0)), int(form.get("limit", 0))
+        skip, limit = int(form.get("skip", 0)) * self.skips, int(form.get("limit", 0))
         everybody = list(self.students.values())[skip:]
         return [self._shown(one) for one in (everybody[:limit] if limit else everybody)]
 
