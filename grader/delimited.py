@@ -116,6 +116,9 @@ def _record(text: str, delimiter: str) -> Record | None:
     end = text[len(body) :]
     if '"' not in body:
         return Record(tuple(body.split(delimiter)), end)
+    whole = _ALL[delimiter].findall(body)[: None if body.endswith(delimiter) else -1]
+    if delimiter.join(whole) == body:
+        return Record(tuple(whole), end)
     cells, at = [], 0
     while True:
         # a quoted cell ends at the first quote that has none behind it; a quote within a plain text is a part of it
@@ -131,6 +134,7 @@ def _record(text: str, delimiter: str) -> Record | None:
 
 
 _QUOTED = re.compile(r'"(?:[^"]|"")*+"')  # possessive: a doubled quote is never taken for an end
+_ALL = {one: re.compile(f'("(?:[^"]|"")*+"|(?!")[^{one}]*)(?:{one}|\\Z)') for one in DELIMITERS}
 _PLAIN = {delimiter: re.compile(f"[^{delimiter}]*") for delimiter in DELIMITERS}
 
 

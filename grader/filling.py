@@ -16,7 +16,7 @@ from grader.pushes import Pushed
 from grader.target import refuse_to_write, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from grader.comparing import Comparison
@@ -77,12 +77,12 @@ class Template:
                 line, value = next(values, (0, ""))
             yield self._form.encoded(filled.text(self._form.delimiter))
 
-    def _records(self) -> Iterator[tuple[list[str], Record, Row | None]]:
+    def _records(self) -> Iterator[tuple[Sequence[str], Record, Row | None]]:
         """The header's cells, and each record with the row it is, if it is one; the header itself first."""
         with self.path.open("rb") as file:
             records = delimited.records(file, self._form, str(self.path))
             first = next(records)
-            header = first.cells
+            header = tuple(first.cells)
             yield header, first, None
             for record in records:
                 yield header, record, self._gradebook.row(header, record.cells, self.column)

@@ -216,7 +216,9 @@ def _words(name: str) -> str:
 
 def _plain(name: str) -> str:
     """Without accents, apostrophes and the marks between words."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", folded(name)) if not unicodedata.combining(c))
+    bare = folded(name)
+    if not bare.isascii():
+        bare = "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))
     return re.sub(r"[^\w]+|_", " ", re.sub("['’ʼ`]", "", bare))
 
 
@@ -224,8 +226,11 @@ def _agree(one: str | None, other: str | None) -> bool:
     """Whether two names may be one person's: where both are known, some word of one is in the other."""
     if not one or not other:
         return True
-    squeezed = [_plain(name).replace(" ", "") for name in (one, other)]
-    words = [[word for word in _plain(name).split() if len(word) > 1] for name in (one, other)]
+    if one == other:
+        return True
+    names = [_plain(name) for name in (one, other)]
+    squeezed = [name.replace(" ", "") for name in names]
+    words = [[word for word in name.split() if len(word) > 1] for name in names]
     if not all(words):
         return True  # initials, or none of what makes words
     return any(word in squeezed[1] for word in words[0]) or any(word in squeezed[0] for word in words[1])

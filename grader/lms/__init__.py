@@ -12,7 +12,7 @@ import pkgutil
 import re
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -184,6 +184,7 @@ class Gradebook(Protocol):
         """What a record is: a student's row, or None. It may be shorter or longer than the header."""
 
 
+@lru_cache(maxsize=4096)
 def standing(text: str) -> Standing:
     """Blank, a number with `.` or `,` before its decimals, or something else."""
     text = text.strip()
@@ -217,6 +218,11 @@ def cell(cells: Sequence[str], place: int | None) -> str:
 
 def place_of(header: Sequence[str], *names: str) -> int | None:
     """Where a column of one of these names is; case makes no difference."""
+    return _place_of(tuple(header), names)
+
+
+@lru_cache
+def _place_of(header: tuple[str, ...], names: tuple[str, ...]) -> int | None:
     wanted = [name.casefold() for name in names]
     return next((n for n, title in enumerate(header) if title.strip().casefold() in wanted), None)
 
