@@ -28,12 +28,12 @@ _SCHEMA = """
 CREATE TABLE grade (n INTEGER PRIMARY KEY, student TEXT UNIQUE, state TEXT, points TEXT, maximum TEXT, name TEXT,
     email TEXT);
 CREATE TABLE line (n INTEGER PRIMARY KEY, ref TEXT, name TEXT, state TEXT, points TEXT, maximum TEXT, locked TEXT);
-CREATE TABLE want (kind TEXT, text TEXT, grade INTEGER, PRIMARY KEY (kind, text, grade));
-CREATE TABLE have (kind TEXT, text TEXT, line INTEGER, PRIMARY KEY (kind, text, line));
-CREATE TABLE pair (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
+CREATE TABLE want (kind TEXT, text TEXT, grade INTEGER, PRIMARY KEY (kind, text, grade)) WITHOUT ROWID;
+CREATE TABLE have (kind TEXT, text TEXT, line INTEGER, PRIMARY KEY (kind, text, line)) WITHOUT ROWID;
+CREATE TABLE pair (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line)) WITHOUT ROWID;
 CREATE TABLE match (grade INTEGER PRIMARY KEY, line INTEGER UNIQUE);
-CREATE TABLE doubt (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
-CREATE TABLE refused (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line));
+CREATE TABLE doubt (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line)) WITHOUT ROWID;
+CREATE TABLE refused (grade INTEGER, line INTEGER, PRIMARY KEY (grade, line)) WITHOUT ROWID;
 CREATE TABLE pushed (student TEXT PRIMARY KEY, ref TEXT, value TEXT, sent TEXT, before TEXT);
 """
 _NAMES_AGREE = "agree((SELECT name FROM grade WHERE n = lone.grade), (SELECT name FROM line WHERE n = lone.line))"
