@@ -1,0 +1,116 @@
+"""Grades: what the attempts came to, what people have said of it, and why the grade is what it is.
+
+Runs and events are only ever added; the current grade is worked out from them by the database. It knows nothing of how
+points come about.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import BigInteger, column, insert, select, table
+
+from grader.store import schema
+from grader.store.schema import Hundredths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from decimal import Decimal
+
+    from sqlalchemy import Connection
+
+    from grader.store.courses import Assignment
+    from grader.store.people import Person
+    from grader.store.submissions import Submission
+
+
+class Grade(NamedTuple):
+    """Somebody's grade now. `graded` is what the attempt that counts came to; a person may have said otherwise."""
+
+    person_id: int
+    points: Decimal
+    graded: Decimal | None
+    maximum: Decimal | None
+    submission_id: int | None
+    run_id: int | None
+    event_id: int | None
+
+
+class Happening(NamedTuple):
+    """Something that made a grade what it is; `by` is the name of who did it, or None for the grader."""
+
+    at: datetime
+    kind: str
+    points: Decimal | None
+    text: str
+    by: str | None
+
+
+_current = table(
+    "current_grade", column("assignment_id", BigInteger), column("person_id", BigInteger),
+    column("points", Hundredths), column("graded_points", Hundredths), column("max_points", Hundredths),
+    column("submission_id", BigInteger), column("run_id", BigInteger), column("event_id", BigInteger),
+)  # fmt: skip
+_FIELDS = (
+    _current.c.person_id, _current.c.points, _current.c.graded_points, _current.c.max_points,
+    _current.c.submission_id, _current.c.run_id, _current.c.event_id,
+)  # fmt: skip
+
+
+def current(db: Connection, assignment: Assignment) -> Iterator[Grade]:
+    """Everybody's grade, of those who have one."""
+    query = select(*_FIELDS).where(_current.c.assignment_id == assignment.id).order_by(_current.c.person_id)
+    return (Grade(*row) for row in db.execute(query))
+
+
+def of_person(db: Connection, assignment: Assignment, person: Person) -> Grade | None:
+    mine = (_current.c.assignment_id == assignment.id, _current.c.person_id == person.id)
+    row = db.execute(select(*_FIELDS).where(*mine)).one_or_none()
+    return Grade(*row) if row else None
+
+
+def report(db: Connection, submission: Submission) -> str | None:
+    """The report of its last grading, as JSON."""
+    run = schema.grading_run.c
+    query = select(run.report).where(run.submission_id == submission.id).order_by(run.id.desc()).limit(1)
+    return db.execute(query).scalar_one_or_none()
+
+
+def override(
+    db: Connection, assignment: Assignment, person: Person, points: Decimal, reason: str, by: Person, now: datetime
+) -> None:
+    """These are the points from now on, whatever the attempts come to."""
+    _add(db, assignment, person, by, now, kind="override", points=points, text=reason)
+
+
+def release(db: Connection, assignment: Assignment, person: Person, reason: str, by: Person, now: datetime) -> None:
+    """The attempts count again."""
+    _add(db, assignment, person, by, now, kind="release", text=reason)
+
+
+def comment(db: Connection, assignment: Assignment, person: Person, text: str, by: Person, now: datetime) -> None:
+    _add(db, assignment, person, by, now, kind="comment", text=text)
+
+
+def _add(db: Connection, assignment: Assignment, person: Person, by: Person, now: datetime, **values: object) -> None:
+    who = {"assignment_id": assignment.id, "person_id": person.id, "by_id": by.id, "created": now}
+    db.execute(insert(schema.grade_event).values(**who, **values))
+
+
+def history(db: Connection, assignment: Assignment, person: Person) -> list[Happening]:
+    """Why the grade is what it is: every grading and every word of a person's, in order."""
+    run, submission, event, by = schema.grading_run.c, schema.submission.c, schema.grade_event.c, schema.person.c
+    runs = db.execute(
+        select(run.finished, run.points, run.why, submission.attempt)
+        .join(schema.submission)
+        .where(submission.assignment_id == assignment.id, submission.person_id == person.id)
+    )
+    events = db.execute(
+        select(event.created, event.kind, event.points, event.text, by.name)
+        .join(schema.person, by.id == event.by_id)
+        .where(event.assignment_id == assignment.id, event.person_id == person.id)
+    )
+    happened = [Happening(at, "graded", points, f"attempt {n}: {why}", None) for at, points, why, n in runs]
+    happened += [Happening(*row) for row in events]
+    return sorted(happened, key=lambda one: one.at)

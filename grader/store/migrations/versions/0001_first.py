@@ -1,0 +1,252 @@
+"""The first tables."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TIME = sa.DateTime(timezone=True)
+
+CURRENT_GRADE = """
+CREATE VIEW current_grade AS
+WITH last_run AS (
+    SELECT submission_id, MAX(id) AS id FROM grading_run GROUP BY submission_id
+), attempt AS (
+    SELECT submission.assignment_id, submission.person_id, submission.id AS submission_id, grading_run.id AS run_id,
+        grading_run.points, grading_run.max_points, ROW_NUMBER() OVER (
+            PARTITION BY submission.assignment_id, submission.person_id
+            ORDER BY CASE WHEN assignment.counts = 'best' THEN -grading_run.points ELSE 0 END, submission.attempt DESC
+        ) AS place
+    FROM last_run JOIN grading_run ON grading_run.id = last_run.id
+    JOIN submission ON submission.id = last_run.submission_id
+    JOIN assignment ON assignment.id = submission.assignment_id
+), last_word AS (
+    SELECT assignment_id, person_id, MAX(id) AS id FROM grade_event WHERE kind IN ('override', 'release')
+    GROUP BY assignment_id, person_id
+), said AS (
+    SELECT grade_event.* FROM grade_event JOIN last_word ON last_word.id = grade_event.id WHERE kind = 'override'
+)
+SELECT attempt.assignment_id, attempt.person_id, attempt.submission_id, attempt.run_id, said.id AS event_id,
+    COALESCE(said.points, attempt.points) AS points, attempt.points AS graded_points, attempt.max_points
+FROM attempt LEFT JOIN said ON said.assignment_id = attempt.assignment_id AND said.person_id = attempt.person_id
+WHERE attempt.place = 1
+UNION ALL
+SELECT said.assignment_id, said.person_id, NULL, NULL, said.id, said.points, NULL, NULL FROM said
+WHERE NOT EXISTS (
+    SELECT 1 FROM attempt WHERE attempt.assignment_id = said.assignment_id AND attempt.person_id = said.person_id
+)
+"""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "blob",
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("created", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name="pk_blob"),
+    )
+    op.create_table(
+        "course",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_course"),
+        sa.UniqueConstraint("public", name="uq_course_public"),
+    )
+    op.create_table(
+        "person",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("created", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_person"),
+        sa.UniqueConstraint("email", name="uq_person_email"),
+        sa.UniqueConstraint("public", name="uq_person_public"),
+    )
+    op.create_table(
+        "assignment",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("course_id", ID, nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("counts", sa.Text(), server_default="latest", nullable=False),
+        sa.Column("due", TIME, nullable=True),
+        sa.Column("most_attempts", sa.Integer(), nullable=True),
+        sa.Column("created", TIME, nullable=False),
+        sa.CheckConstraint("counts IN ('latest', 'best')", name="ck_assignment_counts"),
+        sa.CheckConstraint("most_attempts > 0", name="ck_assignment_most_attempts"),
+        sa.ForeignKeyConstraint(["course_id"], ["course.id"], name="fk_assignment_course_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_assignment"),
+        sa.UniqueConstraint("public", name="uq_assignment_public"),
+    )
+    op.create_table(
+        "member",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("course_id", ID, nullable=False),
+        sa.Column("person_id", ID, nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("section", sa.Text(), nullable=True),
+        sa.Column("joined", TIME, nullable=False),
+        sa.Column("gone", TIME, nullable=True),
+        sa.CheckConstraint("role IN ('student', 'grader', 'instructor', 'admin')", name="ck_member_role"),
+        sa.ForeignKeyConstraint(["course_id"], ["course.id"], name="fk_member_course_id", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_member_person_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_member"),
+        sa.UniqueConstraint("course_id", "key", name="uq_member_course_id_key"),
+        sa.UniqueConstraint("course_id", "person_id", name="uq_member_course_id_person_id"),
+    )
+    op.create_table(
+        "token",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("person_id", ID, nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("created", TIME, nullable=False),
+        sa.Column("expires", TIME, nullable=True),
+        sa.Column("revoked", TIME, nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_token_person_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_token"),
+        sa.UniqueConstraint("sha256", name="uq_token_sha256"),
+    )
+    op.create_table(
+        "extension",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("assignment_id", ID, nullable=False),
+        sa.Column("person_id", ID, nullable=False),
+        sa.Column("due", TIME, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by_id", ID, nullable=False),
+        sa.Column("created", TIME, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["assignment_id"], ["assignment.id"], name="fk_extension_assignment_id", ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(["by_id"], ["person.id"], name="fk_extension_by_id", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_extension_person_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_extension"),
+    )
+    op.create_index("ix_extension_assignment_id_person_id", "extension", ["assignment_id", "person_id"], unique=False)
+    op.create_table(
+        "grade_event",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("assignment_id", ID, nullable=False),
+        sa.Column("person_id", ID, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("by_id", ID, nullable=False),
+        sa.Column("created", TIME, nullable=False),
+        sa.CheckConstraint("(kind = 'override') = (points IS NOT NULL)", name="ck_grade_event_points"),
+        sa.CheckConstraint("kind IN ('override', 'release', 'comment')", name="ck_grade_event_kind"),
+        sa.ForeignKeyConstraint(
+            ["assignment_id"], ["assignment.id"], name="fk_grade_event_assignment_id", ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(["by_id"], ["person.id"], name="fk_grade_event_by_id", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_grade_event_person_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_grade_event"),
+    )
+    op.create_index(
+        "ix_grade_event_assignment_id_person_id", "grade_event", ["assignment_id", "person_id"], unique=False
+    )
+    op.create_table(
+        "rubric",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("assignment_id", ID, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("by_id", ID, nullable=True),
+        sa.Column("created", TIME, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["assignment_id"], ["assignment.id"], name="fk_rubric_assignment_id", ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(["by_id"], ["person.id"], name="fk_rubric_by_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_rubric"),
+        sa.UniqueConstraint("assignment_id", "version", name="uq_rubric_assignment_id_version"),
+    )
+    op.create_table(
+        "submission",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("assignment_id", ID, nullable=False),
+        sa.Column("person_id", ID, nullable=False),
+        sa.Column("blob", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("received", TIME, nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), server_default="received", nullable=False),
+        sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("why", sa.Text(), server_default="submitted", nullable=False),
+        sa.Column("worker", sa.Text(), nullable=True),
+        sa.Column("claimed", TIME, nullable=True),
+        sa.Column("fault", sa.Text(), nullable=True),
+        sa.CheckConstraint("state IN ('received', 'grading', 'graded', 'fault')", name="ck_submission_state"),
+        sa.ForeignKeyConstraint(
+            ["assignment_id"], ["assignment.id"], name="fk_submission_assignment_id", ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(["blob"], ["blob.sha256"], name="fk_submission_blob", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_submission_person_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_submission"),
+        sa.UniqueConstraint(
+            "assignment_id", "person_id", "attempt", name="uq_submission_assignment_id_person_id_attempt"
+        ),
+        sa.UniqueConstraint("person_id", "key", name="uq_submission_person_id_key"),
+        sa.UniqueConstraint("public", name="uq_submission_public"),
+    )
+    op.create_index(
+        "ix_submission_waiting",
+        "submission",
+        ["priority", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'received'"),
+        sqlite_where=sa.text("state = 'received'"),
+    )
+    op.create_table(
+        "grading_run",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("submission_id", ID, nullable=False),
+        sa.Column("rubric_id", ID, nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("max_points", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("grader_version", sa.Text(), nullable=False),
+        sa.Column("assignment_version", sa.Text(), nullable=False),
+        sa.Column("finished", TIME, nullable=False),
+        sa.ForeignKeyConstraint(["rubric_id"], ["rubric.id"], name="fk_grading_run_rubric_id", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(
+            ["submission_id"], ["submission.id"], name="fk_grading_run_submission_id", ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_grading_run"),
+    )
+    op.create_index("ix_grading_run_submission_id", "grading_run", ["submission_id"], unique=False)
+    op.execute(CURRENT_GRADE)
+
+
+def downgrade() -> None:
+    op.execute("DROP VIEW current_grade")
+    for table in (
+        "grading_run",
+        "submission",
+        "rubric",
+        "grade_event",
+        "extension",
+        "token",
+        "member",
+        "assignment",
+        "person",
+        "course",
+        "blob",
+    ):
+        op.drop_table(table)

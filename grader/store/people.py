@@ -1,0 +1,171 @@
+"""People, what they sign in with, and what they are in a course.
+
+A token is told once, when it is made; of it only a digest is kept. It knows nothing of work that is handed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import and_, insert, or_, select, update
+
+from grader.errors import UsageError
+from grader.store import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+PREFIX = "grader_"  # of a token, by which one is known wherever it is found
+RIGHTS = {"student": 0, "grader": 1, "instructor": 2, "admin": 3}
+
+
+class Person(NamedTuple):
+    """Somebody; `public` is what others may see of who it is."""
+
+    id: int
+    public: str
+    name: str
+    email: str | None
+
+
+class Member(NamedTuple):
+    """What a person is in a course; `key` is what rosters and downloads call a student."""
+
+    person: Person
+    course_id: int
+    role: str
+    key: str | None
+    section: str | None
+
+
+class SignedIn(NamedTuple):
+    """Whose a token is, and what it is good for."""
+
+    person: Person
+    scopes: frozenset[str]
+
+
+_PERSON = (schema.person.c.id, schema.person.c.public, schema.person.c.name, schema.person.c.email)
+
+
+def unguessable() -> str:
+    """A key that nobody can guess: 128 bits of chance."""
+    return secrets.token_urlsafe(16)
+
+
+def add(db: Connection, name: str, email: str | None, now: datetime) -> Person:
+    """Somebody new; or who is known by this address, with the name they have."""
+    if email and (known := _by_email(db, email)):
+        return known
+    values = {"public": unguessable(), "name": name, "email": email and email.strip().casefold(), "created": now}
+    row = db.execute(insert(schema.person).values(values).returning(*_PERSON)).one()
+    return Person(*row)
+
+
+def _by_email(db: Connection, email: str) -> Person | None:
+    row = db.execute(select(*_PERSON).where(schema.person.c.email == email.strip().casefold())).one_or_none()
+    return Person(*row) if row else None
+
+
+def issue(
+    db: Connection, person: Person, label: str, scopes: Iterable[str], now: datetime, expires: datetime | None = None
+) -> str:
+    """A new token, which is not told again."""
+    token = PREFIX + secrets.token_urlsafe(32)
+    values = {
+        "person_id": person.id, "sha256": _digest(token), "label": label, "scopes": " ".join(sorted(scopes)),
+        "created": now, "expires": expires,
+    }  # fmt: skip
+    db.execute(insert(schema.token).values(values))
+    return token
+
+
+def signed_in(db: Connection, token: str, now: datetime) -> SignedIn | None:
+    """Whose token this is; None where it is nobody's, or no longer."""
+    known = schema.token.c
+    row = db.execute(
+        select(*_PERSON, known.scopes)
+        .join(schema.token)
+        .where(
+            known.sha256 == _digest(token), known.revoked.is_(None), or_(known.expires.is_(None), known.expires > now)
+        )
+    ).one_or_none()
+    return SignedIn(Person(*row[:4]), frozenset(row.scopes.split())) if row else None
+
+
+def use_up(db: Connection, token: str, now: datetime) -> SignedIn | None:
+    """As `signed_in`, once: whoever comes second with it is nobody."""
+    found = signed_in(db, token, now)
+    if found and revoke(db, token, now):
+        return found
+    return None
+
+
+def revoke(db: Connection, token: str, now: datetime) -> bool:
+    """Whether it was good until now."""
+    known = schema.token
+    done = update(known).where(known.c.sha256 == _digest(token), known.c.revoked.is_(None)).values(revoked=now)
+    return db.execute(done).rowcount == 1
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+# In a course.
+
+
+def enrol(
+    db: Connection, course_id: int, person: Person, role: str, now: datetime, key: str | None = None,
+    section: str | None = None,
+) -> Member:  # fmt: skip
+    """Make somebody a member, or what they are from now on. Raises UsageError for a key that another one has."""
+    table = schema.member
+    others = select(table.c.id).where(
+        table.c.course_id == course_id, table.c.key == key, table.c.person_id != person.id
+    )
+    if key is not None and db.execute(others).first():
+        raise UsageError(f"{key}: another member of the course has this key; expected one for each; correct the roster")
+    values = {"role": role, "key": key, "section": section, "gone": None}
+    where = and_(table.c.course_id == course_id, table.c.person_id == person.id)
+    if not db.execute(update(table).where(where).values(values)).rowcount:
+        db.execute(insert(table).values(course_id=course_id, person_id=person.id, joined=now, **values))
+    return Member(person, course_id, role, key, section)
+
+
+def leave(db: Connection, course_id: int, person: Person, now: datetime) -> None:
+    """They are no member any more; what they did stays."""
+    table = schema.member
+    where = and_(table.c.course_id == course_id, table.c.person_id == person.id)
+    db.execute(update(table).where(where).values(gone=now))
+
+
+def membership(db: Connection, course_id: int, person: Person) -> Member | None:
+    """What somebody is in a course; None for who is nothing."""
+    return next(_members(db, course_id, schema.member.c.person_id == person.id), None)
+
+
+def members(db: Connection, course_id: int, role: str | None = None) -> Iterator[Member]:
+    """Everybody in a course, by name."""
+    return _members(db, course_id, *([schema.member.c.role == role] if role else []))
+
+
+def _members(db: Connection, course_id: int, *conditions: object) -> Iterator[Member]:
+    table = schema.member.c
+    rows = db.execute(
+        select(*_PERSON, table.role, table.key, table.section)
+        .join(schema.member)
+        .where(table.course_id == course_id, table.gone.is_(None), *conditions)  # type: ignore[arg-type] # SQL's
+        .order_by(schema.person.c.name, schema.person.c.id)
+    )
+    return (Member(Person(*row[:4]), course_id, *row[4:]) for row in rows)
+
+
+def may(member: Member | None, role: str) -> bool:
+    """Whether somebody has the rights of this role, or of one above it."""
+    return member is not None and RIGHTS[member.role] >= RIGHTS[role]

@@ -1,0 +1,193 @@
+"""What was handed in, and its way to a grade: received, grading, graded, or a fault of ours.
+
+The table is the queue, and the truth of it: whoever grades takes a row for a while, and a row that is not given back in
+time is taken again. It knows nothing of how it is graded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from grader.errors import UsageError
+from grader.store import schema
+from grader.store.people import unguessable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from decimal import Decimal
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from grader.store.courses import Assignment, RubricVersion
+    from grader.store.people import Person
+
+MOST_TRIES = 3  # that may lose their worker
+INTERACTIVE, BATCH = 0, 1  # priorities: somebody waits for it, or nobody does
+SUBMITTED = "submitted"
+
+
+class Submission(NamedTuple):
+    """One attempt of somebody's. `why` is what its next grading is for, `fault` why it could not be graded."""
+
+    id: int
+    public: str
+    assignment_id: int
+    person_id: int
+    blob: str
+    name: str
+    attempt: int
+    received: datetime
+    state: str
+    tries: int
+    why: str
+    fault: str | None
+
+
+class Run(NamedTuple):
+    """One grading of a submission, as it is added."""
+
+    points: Decimal
+    max_points: Decimal
+    status: str
+    report: str
+    grader_version: str
+    assignment_version: str
+
+
+_FIELDS = tuple(schema.submission.c[field] for field in Submission._fields)
+_table = schema.submission
+
+
+def receive(
+    db: Connection, assignment: Assignment, person: Person, name: str, content: bytes, now: datetime, *,
+    key: str | None = None, priority: int = INTERACTIVE,
+) -> Submission:  # fmt: skip
+    """Take what somebody hands in. With the key of an earlier request it is that one's submission.
+
+    Raises UsageError where there are no attempts left.
+    """
+    while True:
+        if key is not None and (known := _by_key(db, person, key)):
+            return known
+        attempts = _count(db, assignment, person)
+        if assignment.most_attempts is not None and attempts >= assignment.most_attempts:
+            raise UsageError(
+                f"{assignment.title}: {attempts} of {assignment.most_attempts} attempts are used up; expected one that "
+                "is left; ask for another"
+            )
+        values = {
+            "public": unguessable(), "assignment_id": assignment.id, "person_id": person.id,
+            "blob": keep(db, content, now), "name": name, "attempt": attempts + 1, "received": now, "key": key,
+            "priority": priority,
+        }  # fmt: skip
+        try:
+            with db.begin_nested():
+                return Submission(*db.execute(insert(_table).values(values).returning(*_FIELDS)).one())
+        except IntegrityError:  # another of theirs came at the same moment, perhaps the very same one
+            continue
+
+
+def _by_key(db: Connection, person: Person, key: str) -> Submission | None:
+    return _one(db, _table.c.person_id == person.id, _table.c.key == key)
+
+
+def _count(db: Connection, assignment: Assignment, person: Person) -> int:
+    mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id)
+    return int(db.execute(select(func.coalesce(func.max(_table.c.attempt), 0)).where(*mine)).scalar_one())
+
+
+def _one(db: Connection, *conditions: ColumnElement[bool]) -> Submission | None:
+    row = db.execute(select(*_FIELDS).where(*conditions)).one_or_none()
+    return Submission(*row) if row else None
+
+
+def keep(db: Connection, content: bytes, now: datetime) -> str:
+    """Keep a file once; gives what it is found by."""
+    digest = hashlib.sha256(content).hexdigest()
+    if db.execute(select(schema.blob.c.sha256).where(schema.blob.c.sha256 == digest)).first() is None:
+        try:
+            with db.begin_nested():
+                db.execute(insert(schema.blob).values(sha256=digest, content=content, created=now))
+        except IntegrityError:  # somebody else has just kept the same
+            pass
+    return digest
+
+
+def content(db: Connection, submission: Submission) -> bytes:
+    return bytes(db.execute(select(schema.blob.c.content).where(schema.blob.c.sha256 == submission.blob)).scalar_one())
+
+
+def find(db: Connection, public: str) -> Submission | None:
+    return _one(db, _table.c.public == public)
+
+
+def of_person(db: Connection, assignment: Assignment, person: Person) -> Iterator[Submission]:
+    """Somebody's attempts, the latest first."""
+    mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id)
+    return (Submission(*row) for row in db.execute(select(*_FIELDS).where(*mine).order_by(_table.c.attempt.desc())))
+
+
+# The queue.
+
+
+def claim(db: Connection, worker: str, now: datetime) -> Submission | None:
+    """The next one to be graded, which is this worker's for now; None where there is none."""
+    nearest = select(_table.c.id).where(_table.c.state == "received").order_by(_table.c.priority, _table.c.id).limit(1)
+    if db.dialect.name == "postgresql":
+        nearest = nearest.with_for_update(skip_locked=True)
+    taken = {"state": "grading", "worker": worker, "claimed": now, "tries": _table.c.tries + 1}
+    query = update(_table).where(_table.c.id == nearest.scalar_subquery()).values(taken).returning(*_FIELDS)
+    row = db.execute(query).one_or_none()
+    return Submission(*row) if row else None
+
+
+def finish(db: Connection, submission: Submission, worker: str, rubric: RubricVersion, run: Run, now: datetime) -> bool:
+    """Add what came of it; False, and nothing is added, where it is not this worker's any more."""
+    if not _give_back(db, submission, worker, {"state": "graded", "tries": 0, "fault": None}):
+        return False
+    values = {"submission_id": submission.id, "rubric_id": rubric.id, "why": submission.why, "finished": now}
+    db.execute(insert(schema.grading_run).values(**values, **run._asdict()))
+    return True
+
+
+def fail(db: Connection, submission: Submission, worker: str, fault: str) -> None:
+    """It could not be graded, by our fault: to be tried again, and after so many tries for a person to look at."""
+    state = "received" if submission.tries < MOST_TRIES else "fault"
+    _give_back(db, submission, worker, {"state": state, "fault": fault})
+
+
+def _give_back(db: Connection, submission: Submission, worker: str, values: dict[str, object]) -> bool:
+    mine = (_table.c.id == submission.id, _table.c.state == "grading", _table.c.worker == worker)
+    return db.execute(update(_table).where(*mine).values(worker=None, claimed=None, **values)).rowcount == 1
+
+
+def reclaim(db: Connection, before: datetime) -> int:
+    """Take from workers what they have had since before this time: they are gone. Gives how many there were."""
+    lost = (_table.c.state == "grading", _table.c.claimed < before)
+    gone = {"state": "fault", "worker": None, "claimed": None, "fault": "its workers were lost, one after another"}
+    count = db.execute(update(_table).where(*lost, _table.c.tries >= MOST_TRIES).values(gone)).rowcount
+    again = {"state": "received", "worker": None, "claimed": None}
+    return count + db.execute(update(_table).where(*lost).values(again)).rowcount
+
+
+def grade_again(db: Connection, submission: Submission, why: str) -> None:
+    """Put it into the queue once more, behind whoever waits."""
+    values = {"state": "received", "priority": BATCH, "tries": 0, "why": why, "fault": None}
+    db.execute(update(_table).where(_table.c.id == submission.id, _table.c.state != "grading").values(values))
+
+
+def ahead_of(db: Connection, submission: Submission) -> int:
+    """How many are graded before this one."""
+    mine = select(_table.c.priority).where(_table.c.id == submission.id).scalar_subquery()
+    earlier = (_table.c.priority < mine) | ((_table.c.priority == mine) & (_table.c.id < submission.id))
+    return int(db.execute(select(func.count()).where(_table.c.state == "received", earlier)).scalar_one())
+
+
+def waiting(db: Connection) -> int:
+    """How many are not graded yet."""
+    return int(db.execute(select(func.count()).where(_table.c.state.in_(("received", "grading")))).scalar_one())
