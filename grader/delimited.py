@@ -116,9 +116,10 @@ def _record(text: str, delimiter: str) -> Record | None:
     end = text[len(body) :]
     if '"' not in body:
         return Record(tuple(body.split(delimiter)), end)
-    whole = _ALL[delimiter].findall(body)[: None if body.endswith(delimiter) else -1]
-    if delimiter.join(whole) == body:
-        return Record(tuple(whole), end)
+    if body.count('"') % 2 == 0:  # else a quote is open, and looking for its end from everywhere takes long
+        whole = _ALL[delimiter].findall(body)[: None if body.endswith(delimiter) else -1]
+        if delimiter.join(whole) == body:
+            return Record(tuple(whole), end)
     cells, at = [], 0
     while True:
         # a quoted cell ends at the first quote that has none behind it; a quote within a plain text is a part of it

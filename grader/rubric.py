@@ -223,7 +223,11 @@ def _shipped() -> Iterator[Path]:
 
 def read(path: Path) -> Rubric:
     """The rubric in a file. Raises UsageError that names every mistake in it."""
-    text = toml_errors.decode(path, _bytes(path))
+    return parsed(toml_errors.decode(path, _bytes(path)), path)
+
+
+def parsed(text: str, path: Path) -> Rubric:
+    """The rubric in a text; `path` is what messages call it, and what stands beside it. Raises UsageError as `read`."""
     raw = toml_errors.parse(path, text)
     try:
         rubric = Rubric.model_validate(raw)
