@@ -96,6 +96,11 @@ def find_assignment(db: Connection, public: str) -> Assignment | None:
     return Assignment(*row) if row else None
 
 
+def assignment_of(db: Connection, number: int) -> Assignment:
+    """The one of this number, which there has to be."""
+    return Assignment(*db.execute(select(*_ASSIGNMENT).where(schema.assignment.c.id == number)).one())
+
+
 def add_rubric(db: Connection, assignment: Assignment, text: str, by: Person | None, now: datetime) -> RubricVersion:
     """The next version; or the last one again, where its text is the same."""
     digest = hashlib.sha256(text.encode()).hexdigest()

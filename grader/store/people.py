@@ -72,6 +72,11 @@ def _by_email(db: Connection, email: str) -> Person | None:
     return Person(*row) if row else None
 
 
+def find(db: Connection, number: int) -> Person:
+    """The one of this number, who there has to be."""
+    return Person(*db.execute(select(*_PERSON).where(schema.person.c.id == number)).one())
+
+
 def issue(
     db: Connection, person: Person, label: str, scopes: Iterable[str], now: datetime, expires: datetime | None = None
 ) -> str:

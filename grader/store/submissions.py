@@ -168,11 +168,20 @@ def _give_back(db: Connection, submission: Submission, worker: str, values: dict
 
 def reclaim(db: Connection, before: datetime) -> int:
     """Take from workers what they have had since before this time: they are gone. Gives how many there were."""
-    lost = (_table.c.state == "grading", _table.c.claimed < before)
-    gone = {"state": "fault", "worker": None, "claimed": None, "fault": "its workers were lost, one after another"}
+    return _take(db, _table.c.claimed < before)
+
+
+def take_from(db: Connection, worker: str) -> int:
+    """Take what this worker has: it is gone."""
+    return _take(db, _table.c.worker == worker)
+
+
+def _take(db: Connection, theirs: ColumnElement[bool]) -> int:
+    lost = (_table.c.state == "grading", theirs)
+    free = {"worker": None, "claimed": None}
+    gone = {"state": "fault", "fault": "its workers were lost, one after another", **free}
     count = db.execute(update(_table).where(*lost, _table.c.tries >= MOST_TRIES).values(gone)).rowcount
-    again = {"state": "received", "worker": None, "claimed": None}
-    return count + db.execute(update(_table).where(*lost).values(again)).rowcount
+    return count + db.execute(update(_table).where(*lost).values({"state": "received", **free})).rowcount
 
 
 def grade_again(db: Connection, submission: Submission, why: str) -> None:

@@ -1,0 +1,100 @@
+"""Where a worker of the service grades: a submission is taken from the queue, graded behind walls, and given back.
+
+What goes wrong on our side is told in the row and tried again; a student's failing code is a result like any other.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from grader import __version__, assignments, grading, settings
+from grader import rubric as rubrics
+from grader.errors import GraderError, UsageError
+from grader.store import courses, people, submissions
+from grader.store.database import reading, writing
+from grader.values import Submission
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from grader.assignments import Assignment
+    from grader.report import Report
+    from grader.rubric import Rubric
+    from grader.sandbox import Sandbox
+    from grader.store.courses import RubricVersion
+
+KEPT = 32  # rubrics that are ready
+
+
+class _Task(NamedTuple):
+    """What there is to know to grade a submission."""
+
+    row: submissions.Submission
+    content: bytes
+    rubric: RubricVersion
+    due: datetime | None
+    student: str | None
+
+
+def grade_next(engine: Engine, name: str, sandbox: Sandbox) -> bool:
+    """Grade what is next in the queue; False where nothing is. `name` is this worker's, and nobody else's."""
+    with writing(engine) as db:
+        row = submissions.claim(db, name, datetime.now(UTC))
+    if row is None:
+        return False
+    try:
+        with reading(engine) as db:
+            task = _task(db, row)
+        report = _report(task, sandbox)
+    except GraderError as error:
+        fault = str(error)
+    except Exception as error:
+        fault = f"a fault of the grader's own, not of the submission: {type(error).__name__}: {error}; please report it"
+    else:
+        run = submissions.Run(
+            report.points, report.max_points, report.status, report.model_dump_json(), __version__,
+            report.assignment_version,
+        )  # fmt: skip
+        with writing(engine) as db:
+            submissions.finish(db, row, name, task.rubric, run, datetime.now(UTC))
+        return True
+    with writing(engine) as db:
+        submissions.fail(db, row, name, fault)
+    return True
+
+
+def _task(db: Connection, row: submissions.Submission) -> _Task:
+    assignment, person = courses.assignment_of(db, row.assignment_id), people.find(db, row.person_id)
+    member = people.membership(db, assignment.course_id, person)
+    due = courses.due(db, assignment, person)
+    content = submissions.content(db, row)
+    return _Task(row, content, courses.rubric(db, assignment), due, member.key if member else None)
+
+
+def _report(task: _Task, sandbox: Sandbox) -> Report:
+    rubric, assignment = loaded(task.rubric.text)
+    if rubric.late and task.due:
+        rubric = rubric.model_copy(update={"late": rubric.late.model_copy(update={"deadline": task.due})})
+    submission = Submission(task.row.name, task.content, task.student or None, task.row.received)
+    seed = settings.seed_for(submission.sha256)
+    return grading.grade(submission, assignment, rubric, seed=seed, sandbox=sandbox)
+
+
+@lru_cache(KEPT)
+def loaded(text: str) -> tuple[Rubric, Assignment]:
+    """The rubric of this text, and its assignment. Raises UsageError, which names every mistake in it.
+
+    An assignment is named, never a file: that would be code, run without walls, of whoever may upload a rubric.
+    """
+    rubric = rubrics.parsed(text, Path("rubric.toml"))
+    if rubric.assignment not in assignments.names():
+        raise UsageError(
+            f"{rubric.place('assignment')}: found {rubric.assignment!r}; expected one of: "
+            f"{', '.join(assignments.names())}; name one that comes with the grader"
+        )
+    assignment = assignments.load(rubric.assignment)
+    grading.check(rubric, assignment)
+    return rubric, assignment
