@@ -96,6 +96,11 @@ def find_assignment(db: Connection, public: str) -> Assignment | None:
     return Assignment(*row) if row else None
 
 
+def course_of(db: Connection, number: int) -> Course:
+    """The one of this number, which there has to be."""
+    return Course(*db.execute(select(*_COURSE).where(schema.course.c.id == number)).one())
+
+
 def assignment_of(db: Connection, number: int) -> Assignment:
     """The one of this number, which there has to be."""
     return Assignment(*db.execute(select(*_ASSIGNMENT).where(schema.assignment.c.id == number)).one())

@@ -190,6 +190,19 @@ def grade_again(db: Connection, submission: Submission, why: str) -> None:
     db.execute(update(_table).where(_table.c.id == submission.id, _table.c.state != "grading").values(values))
 
 
+def grade_all_again(db: Connection, assignment: Assignment, why: str) -> int:
+    """Put every attempt at an assignment into the queue once more; gives how many there are."""
+    values = {"state": "received", "priority": BATCH, "tries": 0, "why": why, "fault": None}
+    mine = (_table.c.assignment_id == assignment.id, _table.c.state != "grading")
+    return db.execute(update(_table).where(*mine).values(values)).rowcount
+
+
+def publics(db: Connection, assignment: Assignment) -> dict[int, str]:
+    """What the attempts at an assignment are called, by their numbers."""
+    rows = db.execute(select(_table.c.id, _table.c.public).where(_table.c.assignment_id == assignment.id))
+    return {row.id: row.public for row in rows}
+
+
 def ahead_of(db: Connection, submission: Submission) -> int:
     """How many are graded before this one."""
     mine = select(_table.c.priority).where(_table.c.id == submission.id).scalar_subquery()

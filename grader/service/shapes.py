@@ -1,0 +1,161 @@
+"""What the interface takes and gives, as JSON: its contract. Keys may be added and never renamed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+Points = Annotated[Decimal, PlainSerializer(float, when_used="json")]
+Role = Literal["student", "grader", "instructor", "admin"]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+Text = Annotated[str, Field(max_length=10_000)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Me(_Shape):
+    """Who asks."""
+
+    id: str
+    name: str
+    email: str | None
+    scopes: list[str]
+
+
+class Course(_Shape):
+    """A course, and what the asker is in it."""
+
+    id: str
+    name: str
+    role: Role
+
+
+class NewCourse(_Shape):
+    name: Name
+
+
+class Assignment(_Shape):
+    """An assignment as the asker has it: their own time, and what is left to them."""
+
+    id: str
+    title: str
+    due: datetime | None
+    counts: Literal["latest", "best"]
+    attempts: int = Field(description="How often the asker has handed in")
+    attempts_left: int | None = Field(description="How often they still may; null where there is no such number")
+    points: Points | None = Field(description="Their grade now")
+    max_points: Points | None
+
+
+class NewAssignment(_Shape):
+    title: Name
+    rubric: Annotated[str, Field(max_length=200_000, description="The rubric, as TOML")]
+    due: datetime | None = None
+    counts: Literal["latest", "best"] = "latest"
+    most_attempts: Annotated[int, Field(ge=1, le=10_000)] | None = None
+
+
+class NewRubric(_Shape):
+    rubric: Annotated[str, Field(max_length=200_000, description="The rubric, as TOML")]
+
+
+class RubricVersion(_Shape):
+    """Versions are counted from 1."""
+
+    version: int
+
+
+class Submission(_Shape):
+    """One attempt, and how far it is."""
+
+    id: str
+    attempt: int
+    name: str
+    received: datetime
+    state: Literal["received", "grading", "graded", "fault"]
+    ahead: int | None = Field(description="How many are graded before it; null where it does not wait")
+    points: Points | None = None
+    max_points: Points | None = None
+
+
+class Submissions(_Shape):
+    """A page of attempts, the latest first; `next` is the cursor of the page behind it."""
+
+    items: list[Submission]
+    next: str | None
+
+
+class Member(_Shape):
+    """Somebody in a course. `key` is what rosters and downloads call a student."""
+
+    id: str
+    name: str
+    email: str | None
+    role: Role
+    key: str | None
+    section: str | None
+
+
+class NewMember(_Shape):
+    name: Name
+    email: Annotated[str, Field(max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    role: Role = "student"
+    key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    section: Annotated[str, Field(max_length=200)] | None = None
+
+
+class Invitation(_Shape):
+    """A link that signs somebody in, once."""
+
+    link: str
+    expires: datetime
+
+
+class Grade(_Shape):
+    """Somebody's grade. `graded` is what the attempt that counts came to, where a person has not said otherwise."""
+
+    person: str
+    name: str
+    key: str | None
+    points: Points | None
+    graded: Points | None
+    max_points: Points | None
+    overridden: bool
+    submission: str | None
+
+
+class Override(_Shape):
+    points: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=2)]
+    reason: Annotated[Text, Field(min_length=1)]
+
+
+class Words(_Shape):
+    """Something a person says: a reason or a comment."""
+
+    text: Annotated[Text, Field(min_length=1)]
+
+
+class Extension(_Shape):
+    due: datetime
+    reason: Annotated[Text, Field(min_length=1)]
+
+
+class Happening(_Shape):
+    """Something that made a grade what it is; `by` is null for the grader."""
+
+    at: datetime
+    kind: Literal["graded", "override", "release", "comment"]
+    points: Points | None
+    text: str
+    by: str | None
+
+
+class Regrade(_Shape):
+    """How many submissions were put into the queue again."""
+
+    submissions: int

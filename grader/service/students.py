@@ -1,0 +1,211 @@
+"""The interface of students: their courses, what is asked of them, what they hand in, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, BackgroundTasks, File, Header, Query, Request, Response, UploadFile
+from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
+from sqlalchemy import Connection
+
+from grader.render import html
+from grader.report import Report
+from grader.service import desk, shapes
+from grader.service.identity import (
+    Asker,
+    Asks,
+    Reads,
+    Writes,
+    assignment_for,
+    course_for,
+    engine_of,
+    needs,
+    now,
+    submission_for,
+)
+from grader.service.problems import Problem, nothing
+from grader.store import courses, grades, people, submissions
+from grader.store.courses import Assignment
+from grader.store.database import reading
+from grader.values import LARGEST_FILE
+
+router = APIRouter()
+PAGE = 50
+MOST_WAITING = 10_000  # in the queue: then it is told to come again
+LOOK_EVERY, LOOK_FOR = 0.3, 300.0  # seconds: how often a submission that is watched is looked at, and how long
+Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
+
+
+@router.get("/me")
+def me(asks: Asks) -> shapes.Me:
+    """Who asks."""
+    return shapes.Me(id=asks.person.public, name=asks.person.name, email=asks.person.email, scopes=sorted(asks.scopes))
+
+
+@router.get("/courses")
+def my_courses(db: Reads, asks: Asks) -> list[shapes.Course]:
+    """The courses the asker is in."""
+    needs(asks, "read")
+    found = [(course, people.membership(db, course.id, asks.person)) for course in courses.of(db, asks.person)]
+    return [shapes.Course(id=one.public, name=one.name, role=member.role) for one, member in found if member]  # type: ignore[arg-type] # the table allows these alone
+
+
+@router.get("/courses/{course}/assignments")
+def my_assignments(db: Reads, asks: Asks, course: str) -> list[shapes.Assignment]:
+    """What is asked in a course."""
+    needs(asks, "read")
+    found, _ = course_for(db, asks, course)
+    return [assignment_of(db, asks, one) for one in courses.assignments(db, found)]
+
+
+@router.get("/assignments/{assignment}")
+def an_assignment(db: Reads, asks: Asks, assignment: str) -> shapes.Assignment:
+    needs(asks, "read")
+    return assignment_of(db, asks, assignment_for(db, asks, assignment)[0])
+
+
+def assignment_of(db: Connection, asks: Asker, one: Assignment) -> shapes.Assignment:
+    attempts = sum(1 for _ in submissions.of_person(db, one, asks.person))
+    grade = grades.of_person(db, one, asks.person)
+    return shapes.Assignment(
+        id=one.public, title=one.title, due=courses.due(db, one, asks.person), counts=one.counts, attempts=attempts,  # type: ignore[arg-type] # the table allows these alone
+        attempts_left=None if one.most_attempts is None else max(0, one.most_attempts - attempts),
+        points=grade and grade.points, max_points=grade and grade.maximum,
+    )  # fmt: skip
+
+
+@router.get("/assignments/{assignment}/starter", response_class=PlainTextResponse)
+def starter(db: Reads, asks: Asks, assignment: str) -> Response:
+    """The file a student fills in."""
+    needs(asks, "read")
+    found, _ = assignment_for(db, asks, assignment)
+    _, homework = desk.loaded(courses.rubric(db, found).text)
+    return _attachment(homework.STARTER.encode(), f"{homework.ID}.py")
+
+
+@router.get("/assignments/{assignment}/rubric")
+def rubric(db: Reads, asks: Asks, assignment: str) -> list[dict[str, object]]:
+    """What each part is worth, of those a student may see."""
+    needs(asks, "read")
+    found, _ = assignment_for(db, asks, assignment)
+    loaded, _ = desk.loaded(courses.rubric(db, found).text)
+    return [{"id": one.id, "title": one.title, "points": float(one.points)} for one in loaded.criteria if one.visible]
+
+
+@router.post("/assignments/{assignment}/submissions", status_code=202)
+def hand_in(
+    request: Request, response: Response, tasks: BackgroundTasks, db: Writes, asks: Asks, assignment: str,
+    file: Annotated[UploadFile, File(description="One Python file of at most 1 MB")], key: Key = None,
+) -> shapes.Submission:  # fmt: skip
+    """Hand in a file. With an Idempotency-Key, the same request sent again is the same submission."""
+    needs(asks, "submit")
+    found, member = assignment_for(db, asks, assignment)
+    content = file.file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise Problem(413, "the file: it is larger than 1 MB; expected the functions alone; take the data out")
+    if submissions.waiting(db) >= MOST_WAITING:
+        raise Problem(503, "the queue: it is full; expected room; try again soon", {"Retry-After": "30"})
+    taken = submissions.receive(db, found, member.person, _plain(file.filename), content, now(), key=key)
+    response.headers["Location"] = f"/api/v1/submissions/{taken.public}"
+    tasks.add_task(request.app.state.wake)  # when it is in the database
+    return _submission(db, taken)
+
+
+def _plain(name: str | None) -> str:
+    """A file's own name, without folders and without what a terminal would obey."""
+    last = (name or "").replace("\\", "/").rpartition("/")[2]
+    return "".join(letter for letter in last if letter.isprintable())[:200] or "submission.py"
+
+
+@router.get("/assignments/{assignment}/submissions")
+def my_submissions(
+    db: Reads, asks: Asks, assignment: str, before: Annotated[int | None, Query(ge=1, le=2**31)] = None
+) -> shapes.Submissions:
+    """The asker's attempts, the latest first; `before` is the cursor that the page before this one gave."""
+    needs(asks, "read")
+    found, _ = assignment_for(db, asks, assignment)
+    mine = [one for one in submissions.of_person(db, found, asks.person) if before is None or one.attempt < before]
+    more = str(mine[PAGE - 1].attempt) if len(mine) > PAGE else None
+    return shapes.Submissions(items=[_submission(db, one) for one in mine[:PAGE]], next=more)
+
+
+@router.get("/submissions/{submission}")
+def a_submission(db: Reads, asks: Asks, submission: str) -> shapes.Submission:
+    """How far an attempt is."""
+    needs(asks, "read")
+    return _submission(db, submission_for(db, asks, submission)[0])
+
+
+def _submission(db: Connection, one: submissions.Submission) -> shapes.Submission:
+    text = grades.report(db, one)
+    seen = Report.model_validate_json(text).seen_by("student") if text else None
+    return shapes.Submission(
+        id=one.public, attempt=one.attempt, name=one.name, received=one.received, state=one.state,  # type: ignore[arg-type] # the table allows these alone
+        ahead=submissions.ahead_of(db, one) if one.state == "received" else None,
+        points=seen.points if seen else None, max_points=seen.max_points if seen else None,
+    )  # fmt: skip
+
+
+@router.get("/submissions/{submission}/report", response_model=None)
+def report(
+    db: Reads, asks: Asks, submission: str, audience: Literal["student", "instructor"] = "student",
+    accept: Annotated[str, Header()] = "",
+) -> Response:  # fmt: skip
+    """The report: as a page where that is asked for, else as JSON. What is hidden from students is for graders."""
+    needs(asks, "read")
+    found, member = submission_for(db, asks, submission)
+    text = grades.report(db, found)
+    if text is None:
+        raise Problem(404, f"submission {submission}: it is not graded yet; expected its report soon; ask again")
+    if audience == "instructor" and not people.may(member, "grader"):
+        raise Problem(403, "the report: all of it is for graders; expected audience=student; leave it out")
+    seen = Report.model_validate_json(text).seen_by(audience)
+    if "text/html" in accept:
+        return HTMLResponse(html.page(seen), headers={"Content-Security-Policy": PAGE_POLICY})
+    return Response(seen.model_dump_json(), media_type="application/json")
+
+
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
+
+
+@router.get("/submissions/{submission}/file", response_model=None)
+def file(db: Reads, asks: Asks, submission: str) -> Response:
+    """What was handed in, to be kept and never to be shown as a page."""
+    needs(asks, "read")
+    found, _ = submission_for(db, asks, submission)
+    return _attachment(submissions.content(db, found), f"attempt-{found.attempt}.py")
+
+
+def _attachment(content: bytes, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+@router.get("/submissions/{submission}/events", response_model=None)
+def events(request: Request, db: Reads, asks: Asks, submission: str) -> Response:
+    """How far it is, as it goes on: an event for each change (server-sent events), until it is graded."""
+    needs(asks, "read")
+    found, _ = submission_for(db, asks, submission)
+    return StreamingResponse(_watched(request, found.public), media_type="text/event-stream")
+
+
+async def _watched(request: Request, public: str) -> AsyncIterator[str]:
+    def look() -> shapes.Submission:
+        with reading(engine_of(request)) as db:
+            found = submissions.find(db, public)
+            if found is None:
+                raise nothing(f"submission {public}")
+            return _submission(db, found)
+
+    last = None
+    for _ in range(int(LOOK_FOR / LOOK_EVERY)):
+        seen = await asyncio.to_thread(look)
+        if seen != last:
+            yield f"event: {seen.state}\ndata: {json.dumps(seen.model_dump(mode='json'))}\n\n"
+        if seen.state in ("graded", "fault") or await request.is_disconnected():
+            return
+        last = seen
+        await asyncio.sleep(LOOK_EVERY)

@@ -1,0 +1,221 @@
+"""The interface of those who teach: courses, members, assignments, grades, and what they say of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fastapi import APIRouter, BackgroundTasks, Request, Response
+from sqlalchemy import Connection
+
+from grader.service import desk, shapes
+from grader.service.identity import (
+    Asks,
+    Reads,
+    Writes,
+    assignment_for,
+    course_for,
+    needs,
+    now,
+    submission_for,
+)
+from grader.service.problems import Problem, nothing
+from grader.service.students import assignment_of
+from grader.store import courses, grades, people, submissions
+from grader.store.courses import Assignment
+from grader.store.people import Member, Person
+
+router = APIRouter()
+LINK_LASTS = timedelta(days=14)
+
+
+@router.post("/courses", status_code=201)
+def new_course(db: Writes, asks: Asks, new: shapes.NewCourse) -> shapes.Course:
+    """Begin a course, for who teaches one already; they are its instructor."""
+    needs(asks, "grade")
+    if not any(
+        people.may(people.membership(db, one.id, asks.person), "instructor") for one in courses.of(db, asks.person)
+    ):
+        raise Problem(403, "a course: it takes an instructor's rights in another; ask an instructor to begin it")
+    course = courses.create(db, new.name, now())
+    people.enrol(db, course.id, asks.person, "instructor", now())
+    return shapes.Course(id=course.public, name=course.name, role="instructor")
+
+
+@router.get("/courses/{course}/members")
+def members(db: Reads, asks: Asks, course: str) -> list[shapes.Member]:
+    """Everybody in a course, by name."""
+    needs(asks, "read")
+    found, _ = course_for(db, asks, course, "grader")
+    return [_member(one) for one in people.members(db, found.id)]
+
+
+@router.put("/courses/{course}/members")
+def enrol(db: Writes, asks: Asks, course: str, roster: list[shapes.NewMember]) -> list[shapes.Member]:
+    """Make these members, or what they are from now on; who is not named stays as they are.
+
+    People are known by their address, or in their course by their key.
+    """
+    needs(asks, "grade")
+    found, me = course_for(db, asks, course, "instructor")
+    known = {one.key: one.person for one in people.members(db, found.id) if one.key}
+    enrolled = []
+    for one in roster:
+        if not people.may(me, one.role):
+            raise Problem(403, f"{one.name}: you cannot make somebody {one.role}; expected your own role or less")
+        person = known.get(one.key) if one.key and not one.email else None
+        person = person or people.add(db, one.name, one.email, now())
+        enrolled.append(people.enrol(db, found.id, person, one.role, now(), one.key, one.section))
+    return [_member(one) for one in enrolled]
+
+
+def _member(one: Member) -> shapes.Member:
+    person = one.person
+    return shapes.Member(
+        id=person.public, name=person.name, email=person.email, role=one.role, key=one.key, section=one.section,  # type: ignore[arg-type] # the table allows these alone
+    )  # fmt: skip
+
+
+@router.post("/courses/{course}/members/{person}/invitation", status_code=201)
+def invite(request: Request, db: Writes, asks: Asks, course: str, person: str) -> shapes.Invitation:
+    """A link that signs a member in, once; to be given to nobody else."""
+    needs(asks, "grade")
+    found, me = course_for(db, asks, course, "instructor")
+    member = _of_course(db, found.id, person)
+    if not people.may(me, member.role):
+        raise Problem(403, f"{member.person.name}: they have more rights than you; ask one of them")
+    expires = now() + LINK_LASTS
+    token = people.issue(db, member.person, "link", ["link"], now(), expires)
+    return shapes.Invitation(link=f"{request.base_url}enter#{token}", expires=expires)
+
+
+def _of_course(db: Connection, course_id: int, public: str) -> Member:
+    for one in people.members(db, course_id):
+        if one.person.public == public:
+            return one
+    raise nothing(f"member {public}")
+
+
+@router.post("/courses/{course}/assignments", status_code=201)
+def new_assignment(db: Writes, asks: Asks, course: str, new: shapes.NewAssignment) -> shapes.Assignment:
+    """Ask something. The rubric is held against its assignment first, and every mistake in it is told."""
+    needs(asks, "grade")
+    found, _ = course_for(db, asks, course, "instructor")
+    desk.loaded(new.rubric)
+    _refuse_without_zone(new.due)
+    made = courses.add_assignment(
+        db, found, new.title, now(), counts=new.counts, due=new.due, most_attempts=new.most_attempts
+    )
+    courses.add_rubric(db, made, new.rubric, asks.person, now())
+    return assignment_of(db, asks, made)
+
+
+def _refuse_without_zone(time: object) -> None:
+    if time is not None and getattr(time, "tzinfo", None) is None:
+        raise Problem(422, "due: it has no zone; expected such as 2026-10-11T23:59:00+09:00; add it")
+
+
+@router.put("/assignments/{assignment}/rubric")
+def new_rubric(db: Writes, asks: Asks, assignment: str, new: shapes.NewRubric) -> shapes.RubricVersion:
+    """The next version of the rubric; what was graded stays as it was until it is graded again."""
+    needs(asks, "grade")
+    found, _ = assignment_for(db, asks, assignment, "instructor")
+    desk.loaded(new.rubric)
+    return shapes.RubricVersion(version=courses.add_rubric(db, found, new.rubric, asks.person, now()).version)
+
+
+@router.get("/assignments/{assignment}/grades")
+def all_grades(db: Reads, asks: Asks, assignment: str) -> list[shapes.Grade]:
+    """Every student of the course, with or without a grade."""
+    needs(asks, "read")
+    found, _ = assignment_for(db, asks, assignment, "grader")
+    had = {one.person_id: one for one in grades.current(db, found)}
+    publics = submissions.publics(db, found)
+    return [_grade(one, had.get(one.person.id), publics) for one in people.members(db, found.course_id, "student")]
+
+
+def _grade(member: Member, grade: grades.Grade | None, publics: dict[int, str]) -> shapes.Grade:
+    person = member.person
+    return shapes.Grade(
+        person=person.public, name=person.name, key=member.key, points=grade and grade.points,
+        graded=grade and grade.graded, max_points=grade and grade.maximum,
+        overridden=bool(grade and grade.event_id), submission=publics.get(grade.submission_id or 0) if grade else None,
+    )  # fmt: skip
+
+
+def _student(db: Connection, asks: Asks, assignment: str, person: str, role: str) -> tuple[Assignment, Person]:
+    found, _ = assignment_for(db, asks, assignment, role)
+    return found, _of_course(db, found.course_id, person).person
+
+
+@router.put("/assignments/{assignment}/grades/{person}/override")
+def override(db: Writes, asks: Asks, assignment: str, person: str, new: shapes.Override) -> list[shapes.Happening]:
+    """These are the points from now on, for this reason."""
+    needs(asks, "grade")
+    found, student = _student(db, asks, assignment, person, "grader")
+    grades.override(db, found, student, new.points, new.reason, asks.person, now())
+    return _history(db, found, student)
+
+
+@router.post("/assignments/{assignment}/grades/{person}/release")
+def release(db: Writes, asks: Asks, assignment: str, person: str, why: shapes.Words) -> list[shapes.Happening]:
+    """The attempts count again."""
+    needs(asks, "grade")
+    found, student = _student(db, asks, assignment, person, "grader")
+    grades.release(db, found, student, why.text, asks.person, now())
+    return _history(db, found, student)
+
+
+@router.post("/assignments/{assignment}/grades/{person}/comments", status_code=201)
+def comment(db: Writes, asks: Asks, assignment: str, person: str, said: shapes.Words) -> list[shapes.Happening]:
+    needs(asks, "grade")
+    found, student = _student(db, asks, assignment, person, "grader")
+    grades.comment(db, found, student, said.text, asks.person, now())
+    return _history(db, found, student)
+
+
+@router.get("/assignments/{assignment}/grades/{person}/history")
+def history(db: Reads, asks: Asks, assignment: str, person: str) -> list[shapes.Happening]:
+    """Why the grade is what it is; a student's own is theirs to read."""
+    needs(asks, "read")
+    found, student = _student(db, asks, assignment, person, "student" if person == asks.person.public else "grader")
+    return _history(db, found, student)
+
+
+def _history(db: Connection, assignment: Assignment, person: Person) -> list[shapes.Happening]:
+    return [shapes.Happening.model_validate(one._asdict()) for one in grades.history(db, assignment, person)]
+
+
+@router.put("/assignments/{assignment}/grades/{person}/extension", status_code=204)
+def extend(db: Writes, asks: Asks, assignment: str, person: str, new: shapes.Extension) -> Response:
+    """Give a student until then."""
+    needs(asks, "grade")
+    found, student = _student(db, asks, assignment, person, "instructor")
+    _refuse_without_zone(new.due)
+    courses.extend(db, found, student, new.due, new.reason, asks.person, now())
+    return Response(status_code=204)
+
+
+@router.post("/submissions/{submission}/regrade", status_code=202)
+def regrade_one(
+    request: Request, tasks: BackgroundTasks, db: Writes, asks: Asks, submission: str, why: shapes.Words
+) -> shapes.Regrade:
+    """Grade an attempt again, by the rubric of now."""
+    needs(asks, "grade")
+    found, member = submission_for(db, asks, submission, "grader")
+    if not people.may(member, "grader"):
+        raise Problem(403, "a regrade: it takes the rights of grader; ask one")
+    submissions.grade_again(db, found, f"regrade: {why.text}")
+    tasks.add_task(request.app.state.wake)
+    return shapes.Regrade(submissions=1)
+
+
+@router.post("/assignments/{assignment}/regrade", status_code=202)
+def regrade_all(
+    request: Request, tasks: BackgroundTasks, db: Writes, asks: Asks, assignment: str, why: shapes.Words
+) -> shapes.Regrade:
+    """Grade every attempt again, by the rubric of now."""
+    needs(asks, "grade")
+    found, _ = assignment_for(db, asks, assignment, "instructor")
+    count = submissions.grade_all_again(db, found, f"regrade: {why.text}")
+    tasks.add_task(request.app.state.wake)
+    return shapes.Regrade(submissions=count)

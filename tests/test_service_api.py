@@ -1,0 +1,435 @@
+"""The interface of the service, on both databases: what it does, for whom, and what it tells of anything else."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import databases
+import pytest
+from conftest import ROOT
+from fastapi.testclient import TestClient
+
+from grader import sandbox as sandboxes
+from grader.service import app as apps
+from grader.service import desk
+from grader.service.identity import COOKIE, csrf_of
+from grader.store import courses, people
+from grader.store.database import writing
+
+RUBRIC = (ROOT / "rubrics" / "backprop.toml").read_text()
+RIGHT = (ROOT / "submissions" / "backprop" / "right.py").read_bytes()
+WRONG = (ROOT / "submissions" / "backprop" / "transposed.py").read_bytes()
+HIDDEN = RUBRIC.replace('id = "a1"', 'id = "a1"\nvisible = false', 1)
+
+
+@pytest.fixture(scope="module")
+def walls():
+    walls = sandboxes.start(sandboxes.wanted(None))
+    yield walls
+    walls.close()
+
+
+ROLES = {"admin": "admin", "teacher": "instructor", "helper": "grader", "ada": "student", "bob": "student"}
+
+
+class Service:
+    """The service over a database, with somebody of every kind in a course, and somebody in none."""
+
+    def __init__(self, engine, walls):
+        self.engine, self._walls, now = engine, walls, datetime.now(UTC)
+        self.woken = 0
+        self.tokens = {}
+        with writing(engine) as db:
+            course, other = courses.create(db, "ML", now), courses.create(db, "Other", now)
+            self.people = {name: people.add(db, name, f"{name}@x.edu", now) for name in (*ROLES, "stranger")}
+            for n, (name, role) in enumerate(ROLES.items()):
+                people.enrol(db, course.id, self.people[name], role, now, key=f"{n:04}")
+            people.enrol(db, other.id, self.people["stranger"], "instructor", now)
+            for name, person in self.people.items():
+                self.tokens[name] = people.issue(db, person, "test", ["all"], now)
+            self.assignment_row = courses.add_assignment(db, course, "Backprop", now)
+            courses.add_rubric(db, self.assignment_row, HIDDEN, None, now)
+        self.course, self.assignment = course.public, self.assignment_row.public
+        self.client = TestClient(apps.create(engine, self._wake, is_secure=False), raise_server_exceptions=False)
+
+    def _wake(self):
+        self.woken += 1
+
+    def ask(self, who, method, path, **options):
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
+        headers |= options.pop("headers", {})
+        return self.client.request(method, f"/api/v1{path}", headers=headers, **options)
+
+    def hand_in(self, who="ada", content=RIGHT, name="hw.py", **headers):
+        files = {"file": (name, content)}
+        return self.ask(who, "POST", f"/assignments/{self.assignment}/submissions", files=files, headers=headers)
+
+    def grade(self):
+        while desk.grade_next(self.engine, "w", self._walls):
+            pass
+
+    def graded(self, who="ada", content=RIGHT):
+        found = self.hand_in(who, content).json()["id"]
+        self.grade()
+        return found
+
+
+@pytest.fixture(params=databases.KINDS)
+def service(request, tmp_path, monkeypatch, walls):
+    monkeypatch.setenv("GRADER_HOME", str(tmp_path))
+    with databases.opened(request.param, tmp_path) as engine:
+        yield Service(engine, walls)
+
+
+# A student's way.
+
+
+def test_a_student_hands_in_and_reads_the_report(service):
+    answer = service.hand_in(content=WRONG)
+    assert (answer.status_code, service.woken) == (202, 1)
+    found = answer.json()
+    assert answer.headers["Location"] == f"/api/v1/submissions/{found['id']}"
+    assert (found["state"], found["ahead"], found["attempt"], found["name"]) == ("received", 0, 1, "hw.py")
+    path = f"/submissions/{found['id']}"
+    assert service.ask("ada", "GET", f"{path}/report").status_code == 404
+    service.grade()
+    assert service.ask("ada", "GET", path).json()["state"] == "graded"
+    report = service.ask("ada", "GET", f"{path}/report").json()
+    assert report["audience"] == "student"
+    assert "a1" not in {criterion["id"] for criterion in report["criteria"]}
+    page = service.ask("ada", "GET", f"{path}/report", headers={"Accept": "text/html"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "hw.py" in page.text
+    assert "sandbox" in page.headers["content-security-policy"]
+
+
+def test_what_is_hidden_is_for_graders(service):
+    found = service.graded(content=WRONG)
+    path = f"/submissions/{found}/report?audience=instructor"
+    assert service.ask("ada", "GET", path).status_code == 403
+    assert "a1" in {criterion["id"] for criterion in service.ask("helper", "GET", path).json()["criteria"]}
+    assert service.ask("ada", "GET", f"/submissions/{found}").json()["max_points"] < 10
+
+
+def test_an_assignment_tells_what_a_student_has_to_know(service):
+    found = service.graded()
+    told = service.ask("ada", "GET", f"/assignments/{service.assignment}").json()
+    assert (told["title"], told["attempts"], told["attempts_left"], told["points"]) == ("Backprop", 1, None, 10.0)
+    assert [one["id"] for one in service.ask("ada", "GET", f"/courses/{service.course}/assignments").json()] == [
+        told["id"]
+    ]
+    assert service.ask("ada", "GET", "/courses").json() == [{"id": service.course, "name": "ML", "role": "student"}]
+    assert service.ask("ada", "GET", "/me").json()["name"] == "ada"
+    assert b"def dy_db" in service.ask("ada", "GET", f"/assignments/{service.assignment}/starter").content
+    assert "a1" not in {
+        one["id"] for one in service.ask("ada", "GET", f"/assignments/{service.assignment}/rubric").json()
+    }
+    assert [
+        one["id"] for one in service.ask("ada", "GET", f"/assignments/{service.assignment}/submissions").json()["items"]
+    ] == [found]
+
+
+def test_attempts_come_in_pages(service, monkeypatch):
+    from grader.service import students
+
+    monkeypatch.setattr(students, "PAGE", 2)
+    for _ in range(5):
+        service.hand_in()
+    attempts, path = [], f"/assignments/{service.assignment}/submissions"
+    page = service.ask("ada", "GET", path).json()
+    while True:
+        attempts += [one["attempt"] for one in page["items"]]
+        if page["next"] is None:
+            break
+        page = service.ask("ada", "GET", f"{path}?before={page['next']}").json()
+    assert attempts == [5, 4, 3, 2, 1]
+
+
+def test_the_same_request_is_one_submission(service):
+    key = {"Idempotency-Key": "0123456789"}
+    assert len({service.hand_in(**key).json()["id"] for _ in range(3)}) == 1
+    assert service.hand_in().json()["attempt"] == 2
+    assert service.hand_in("bob", **key).json()["attempt"] == 1
+
+
+def test_a_file_s_name_is_made_harmless(service):
+    for name, kept in (
+        ("../../etc/passwd", "passwd"),
+        ("a\\b.py", "b.py"),
+        ("x\x1b[31m.py", "x[31m.py"),
+        ("n" * 300, "n" * 200),
+    ):
+        assert service.hand_in(name=name).json()["name"] == kept
+
+
+def test_what_was_handed_in_is_kept_and_never_shown_as_a_page(service):
+    found = service.graded(content=b"<script>alert(1)</script>")
+    answer = service.ask("ada", "GET", f"/submissions/{found}/file")
+    assert answer.content == b"<script>alert(1)</script>"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert (answer.headers["content-type"], answer.headers["x-content-type-options"]) == (
+        "application/octet-stream",
+        "nosniff",
+    )
+    page = service.ask("ada", "GET", f"/submissions/{found}/report", headers={"Accept": "text/html"})
+    assert "<script>alert" not in page.text
+
+
+def test_a_submission_can_be_watched_until_it_is_graded(service):
+    found = service.graded()
+    answer = service.ask("ada", "GET", f"/submissions/{found}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert re.findall(r"event: (\w+)", answer.text) == ["graded"]
+
+
+@pytest.mark.parametrize("size", [1_000_001, 1_300_000])
+def test_what_is_too_large_is_refused(size, service):
+    answer = service.hand_in(content=b"#" * size)
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+    assert service.ask("ada", "GET", f"/assignments/{service.assignment}/submissions").json()["items"] == []
+
+
+def test_a_body_that_does_not_tell_its_length_is_refused_too(service):
+    def endless():
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.py"\r\n\r\n'
+        for _ in range(200):
+            yield b"x" * 10_000
+
+    answer = service.ask(
+        "ada",
+        "POST",
+        f"/assignments/{service.assignment}/submissions",
+        content=endless(),
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert answer.status_code == 413
+
+
+def test_a_full_queue_says_when_to_come_again(service, monkeypatch):
+    from grader.service import students
+
+    monkeypatch.setattr(students, "MOST_WAITING", 1)
+    assert service.hand_in().status_code == 202
+    answer = service.hand_in()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+
+
+# Those who teach.
+
+
+def test_a_course_is_begun_filled_and_asked_something(service):
+    course = service.ask("teacher", "POST", "/courses", json={"name": "New"}).json()
+    roster = [{"name": "Cyd", "email": "cyd@x.edu", "key": "77"}, {"name": "Dee", "key": "78"}]
+    enrolled = service.ask("teacher", "PUT", f"/courses/{course['id']}/members", json=roster).json()
+    again = service.ask("teacher", "PUT", f"/courses/{course['id']}/members", json=roster).json()
+    assert [one["id"] for one in again] == [one["id"] for one in enrolled]
+    new = {"title": "HW", "rubric": RUBRIC, "most_attempts": 3, "due": "2030-01-01T00:00:00+09:00"}
+    made = service.ask("teacher", "POST", f"/courses/{course['id']}/assignments", json=new)
+    assert (made.status_code, made.json()["attempts_left"], made.json()["due"]) == (201, 3, "2029-12-31T15:00:00Z")
+    assert [one["key"] for one in service.ask("teacher", "GET", f"/courses/{course['id']}/members").json()] == [
+        "77",
+        "78",
+        None,
+    ]
+
+
+def test_a_link_signs_in_once(service):
+    path = f"/courses/{service.course}/members/{service.people['ada'].public}/invitation"
+    link = service.ask("teacher", "POST", path).json()["link"]
+    token = link.partition("#")[2]
+    assert service.ask(None, "GET", "/me", headers={"Authorization": f"Bearer {token}"}).json()["scopes"] == ["link"]
+    assert service.client.get("/api/v1/courses", headers={"Authorization": f"Bearer {token}"}).status_code == 403
+    answer = service.client.post("/api/v1/session", json={"token": token})
+    assert answer.status_code == 204
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert service.client.post("/api/v1/session", json={"token": token}).status_code == 403
+    assert service.client.get("/api/v1/courses").status_code == 200
+
+
+def test_a_browser_is_not_led_here_by_other_pages(service):
+    service.client.post("/api/v1/session", json={"token": service.tokens["ada"]})
+    path = f"/api/v1/assignments/{service.assignment}/submissions"
+    files = {"file": ("hw.py", RIGHT)}
+    assert service.client.post(path, files=files).status_code == 403
+    session = service.client.cookies[COOKIE]
+    assert service.client.post(path, files=files, headers={"X-CSRF-Token": csrf_of(session)}).status_code == 202
+    assert service.client.delete("/api/v1/session").status_code == 204
+    service.client.cookies.set(COOKIE, session)
+    assert service.client.get("/api/v1/courses").status_code == 401
+
+
+def test_grades_are_overridden_explained_and_released(service):
+    service.graded(content=WRONG)
+    ada = service.people["ada"].public
+    path = f"/assignments/{service.assignment}/grades"
+    before = {one["name"]: one for one in service.ask("helper", "GET", path).json()}
+    assert (before["ada"]["overridden"], before["bob"]["points"]) == (False, None)
+    service.ask("helper", "PUT", f"{path}/{ada}/override", json={"points": 9.5, "reason": "argued well"})
+    after = {one["name"]: one for one in service.ask("helper", "GET", path).json()}
+    assert (after["ada"]["points"], after["ada"]["graded"], after["ada"]["overridden"]) == (
+        9.5,
+        before["ada"]["points"],
+        True,
+    )
+    service.ask("helper", "POST", f"{path}/{ada}/comments", json={"text": "come by"})
+    told = service.ask("helper", "POST", f"{path}/{ada}/release", json={"text": "mended"}).json()
+    assert [(one["kind"], one["by"]) for one in told] == [
+        ("graded", None),
+        ("override", "helper"),
+        ("comment", "helper"),
+        ("release", "helper"),
+    ]
+    assert service.ask("ada", "GET", f"{path}/{ada}/history").json() == told
+
+
+def test_a_regrade_is_by_the_rubric_of_now(service):
+    found = service.graded()
+    assert service.ask(
+        "teacher", "PUT", f"/assignments/{service.assignment}/rubric", json={"rubric": RUBRIC}
+    ).json() == {"version": 2}
+    assert service.ask(
+        "teacher", "POST", f"/assignments/{service.assignment}/regrade", json={"text": "all is seen"}
+    ).json() == {"submissions": 1}
+    service.grade()
+    assert service.ask("ada", "GET", f"/submissions/{found}").json()["max_points"] == 10.0
+    assert service.ask("helper", "POST", f"/submissions/{found}/regrade", json={"text": "once more"}).status_code == 202
+
+
+def test_a_rubric_that_is_none_is_told_with_its_mistakes(service):
+    answer = service.ask("teacher", "PUT", f"/assignments/{service.assignment}/rubric", json={"rubric": "points = "})
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("rubric.toml")
+
+
+def test_an_extension_is_seen_by_its_student(service):
+    due = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    path = f"/assignments/{service.assignment}/grades/{service.people['ada'].public}/extension"
+    assert service.ask("teacher", "PUT", path, json={"due": due, "reason": "ill"}).status_code == 204
+    assert service.ask("ada", "GET", f"/assignments/{service.assignment}").json()["due"] is not None
+    assert service.ask("bob", "GET", f"/assignments/{service.assignment}").json()["due"] is None
+    assert service.ask("teacher", "PUT", path, json={"due": "2030-01-01T00:00:00", "reason": "x"}).status_code == 422
+
+
+# Who may do what.
+
+MAY = {
+    "GET /me": "stranger admin teacher helper ada bob",
+    "GET /courses": "stranger admin teacher helper ada bob",
+    "POST /courses": "stranger admin teacher",
+    "GET /courses/{course}/assignments": "admin teacher helper ada bob",
+    "POST /courses/{course}/assignments": "admin teacher",
+    "GET /courses/{course}/members": "admin teacher helper",
+    "PUT /courses/{course}/members": "admin teacher",
+    "POST /courses/{course}/members/{person}/invitation": "admin teacher",
+    "GET /assignments/{assignment}": "admin teacher helper ada bob",
+    "GET /assignments/{assignment}/starter": "admin teacher helper ada bob",
+    "GET /assignments/{assignment}/rubric": "admin teacher helper ada bob",
+    "PUT /assignments/{assignment}/rubric": "admin teacher",
+    "POST /assignments/{assignment}/submissions": "admin teacher helper ada bob",
+    "GET /assignments/{assignment}/submissions": "admin teacher helper ada bob",
+    "GET /assignments/{assignment}/grades": "admin teacher helper",
+    "PUT /assignments/{assignment}/grades/{person}/override": "admin teacher helper",
+    "POST /assignments/{assignment}/grades/{person}/release": "admin teacher helper",
+    "POST /assignments/{assignment}/grades/{person}/comments": "admin teacher helper",
+    "GET /assignments/{assignment}/grades/{person}/history": "admin teacher helper ada",
+    "PUT /assignments/{assignment}/grades/{person}/extension": "admin teacher",
+    "POST /assignments/{assignment}/regrade": "admin teacher",
+    "GET /submissions/{submission}": "admin teacher helper ada",
+    "GET /submissions/{submission}/report": "admin teacher helper ada",
+    "GET /submissions/{submission}/file": "admin teacher helper ada",
+    "GET /submissions/{submission}/events": "admin teacher helper ada",
+    "POST /submissions/{submission}/regrade": "admin teacher helper",
+}
+BODIES = {
+    "POST /courses": {"name": "x"},
+    "POST /courses/{course}/assignments": {"title": "x", "rubric": RUBRIC},
+    "PUT /courses/{course}/members": [],
+    "PUT /assignments/{assignment}/rubric": {"rubric": RUBRIC},
+    "PUT /assignments/{assignment}/grades/{person}/override": {"points": 1, "reason": "x"},
+    "PUT /assignments/{assignment}/grades/{person}/extension": {"due": "2030-01-01T00:00:00Z", "reason": "x"},
+}
+
+
+def test_the_table_has_everything_that_can_be_asked(service):
+    paths = service.client.get("/api/v1/openapi.json").json()["paths"]
+    asked = {
+        f"{method.upper()} {path.removeprefix('/api/v1')}"
+        for path, methods in paths.items()
+        for method in methods
+        if path.startswith("/api/v1")
+    }
+    assert asked - {"POST /session", "DELETE /session"} == set(MAY)
+
+
+@pytest.mark.parametrize("what", MAY)
+def test_who_may_do_what(what, service):
+    found = service.graded()
+    method, path = what.split(" ")
+    path = path.format(
+        course=service.course, assignment=service.assignment, submission=found, person=service.people["ada"].public
+    )
+    options = {"json": BODIES.get(what, {"text": "x"})} if method in ("POST", "PUT") else {}
+    if what.endswith("/submissions") and method == "POST":
+        options = {"files": {"file": ("hw.py", RIGHT)}}
+    for who in (None, *service.tokens):
+        status = service.ask(who, method, path, **options).status_code
+        if who is None:
+            assert status == 401
+        elif who in MAY[what].split():
+            assert status in (200, 201, 202, 204), (who, status)
+        else:
+            sees_it = who != "stranger" and ("/submissions/{submission}" not in what or who == "ada")
+            assert status == (403 if sees_it else 404), (who, status)
+
+
+def test_a_token_is_good_for_its_scopes_alone(service):
+    with writing(service.engine) as db:
+        service.tokens["reads"] = people.issue(db, service.people["ada"], "r", ["read"], datetime.now(UTC))
+    assert service.ask("reads", "GET", "/courses").status_code == 200
+    answer = service.hand_in("reads")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        403,
+        "the token: it is good for read; expected submit; use another",
+    )
+
+
+def test_nobody_makes_somebody_more_than_they_are(service):
+    roster = [{"name": "Eve", "email": "eve@x.edu", "role": "admin"}]
+    assert service.ask("teacher", "PUT", f"/courses/{service.course}/members", json=roster).status_code == 403
+    path = f"/courses/{service.course}/members/{service.people['admin'].public}/invitation"
+    assert service.ask("teacher", "POST", path).status_code == 403
+
+
+# Everything else.
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/courses/1/assignments", "/assignments/x", "/submissions/1", "/submissions/%00"]
+)
+def test_what_is_not_there_is_told_as_a_problem(path, service):
+    answer = service.ask("ada", "GET", path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert set(answer.json()) == {"type", "title", "status", "detail"}
+
+
+def test_a_text_that_no_database_keeps_is_told(service):
+    answer = service.ask("teacher", "POST", "/courses", json={"name": "a\0b"})
+    assert answer.status_code in (201, 422)
+
+
+def test_what_is_not_as_it_should_be_is_told_without_repeating_it(service):
+    answer = service.ask("teacher", "POST", "/courses", json={"name": "", "hush": "secret"})
+    assert answer.status_code == 422
+    assert "secret" not in answer.text
+
+
+def test_every_answer_has_the_headers_that_browsers_obey(service):
+    for path in ("/healthz", "/api/v1/me", "/api/v1/openapi.json"):
+        headers = service.client.get(path).headers
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert (headers["x-content-type-options"], headers["cache-control"]) == ("nosniff", "no-store")
+
+
+def test_the_service_says_that_it_is_well(service):
+    assert service.client.get("/healthz").json()["database"] == "ok"
