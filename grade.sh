@@ -16,6 +16,8 @@ root=$(CDPATH= cd -- "${self%/*}" && pwd -P)
 extras=
 if [ "${1:-}" = export ]; then # what speaks to a platform's server is installed with the first use of it
     for argument in "$@"; do case $argument in --at | --at=*) extras=canvas,moodle,lti ;; esac; done
+elif [ "${1:-}" = serve ]; then
+    extras=server
 fi
 "$root/.ci/environment" "$extras"
 exec "$root/.venv/bin/python" -I -m grader "$@" # -I: no file of the caller's takes the place of a module

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader import __version__
-from grader.cli import assignment, batch, doctor, export, rubric, submit
+from grader.cli import assignment, batch, doctor, export, rubric, serve, submit
 from grader.errors import GraderError, GraderFault
 from grader.outcomes import clean
 
@@ -34,6 +34,7 @@ app = typer.Typer(
 app.command()(submit.submit)
 app.command()(batch.batch)
 app.command()(export.export)
+app.command()(serve.serve)
 app.command()(assignment.starter)
 app.command()(assignment.verify)
 app.add_typer(rubric.app, name="rubric")

@@ -1,4 +1,4 @@
-"""The app: the interface under /api/v1, signing in, and whether all is well."""
+"""The app: the interface under /api/v1, the pages, signing in, and whether all is well."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Body, FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine, text
+from starlette.staticfiles import StaticFiles
 
 from grader import __version__
-from grader.service import problems, students, teaching
-from grader.service.identity import ALL, COOKIE, SESSION, Writes, now
+from grader.service import pages, problems, sessions, students, teaching
+from grader.service.identity import COOKIE, Writes, now
 from grader.service.limits import Limits
 from grader.store import people
 from grader.store.database import reading
-
-LINK = "link"  # the scope of a token that only signs in
 
 
 def create(engine: Engine, wake: Callable[[], None] = lambda: None, *, is_secure: bool = True) -> FastAPI:
@@ -24,32 +24,24 @@ def create(engine: Engine, wake: Callable[[], None] = lambda: None, *, is_secure
         title="grader", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None
     )
     app.state.engine, app.state.wake, app.state.is_secure = engine, wake, is_secure
-    problems.install(app)
+    problems.install(app, pages.trouble)
     app.include_router(students.router, prefix="/api/v1", tags=["students"])
     app.include_router(teaching.router, prefix="/api/v1", tags=["teaching"])
     app.post("/api/v1/session", status_code=204, tags=["session"])(sign_in)
     app.delete("/api/v1/session", status_code=204, tags=["session"])(sign_out)
     app.get("/healthz", tags=["operation"])(health)
 
+    app.include_router(pages.router)
+    app.add_exception_handler(pages.Away, lambda *_: RedirectResponse("/enter", 303))
+    app.mount("/static", StaticFiles(packages=[("grader.service", "static")]))
     app.add_middleware(Limits)
     return app
 
 
 def sign_in(request: Request, db: Writes, token: Annotated[str, Body(embed=True, max_length=200)]) -> Response:
-    """Sign a browser in with the token of a link, which is used up by it, or with a token that is good for all."""
-    found = people.signed_in(db, token, now())
-    if found is None or not found.scopes & {LINK, ALL}:
-        raise problems.Problem(
-            403, "the link: it is used up, or too old; expected a new one; ask your instructor for it"
-        )
-    if LINK in found.scopes and not people.use_up(db, token, now()):
-        raise problems.Problem(403, "the link: it has just been used; expected a new one; ask your instructor")
-    session = people.issue(db, found.person, "session", [ALL], now(), now() + SESSION)
+    """Sign a browser in with the token of a link, which is used up by it, or with one that is good for all."""
     response = Response(status_code=204)
-    response.set_cookie(
-        COOKIE, session, max_age=int(SESSION.total_seconds()), httponly=True, samesite="lax",
-        secure=request.app.state.is_secure,
-    )  # fmt: skip
+    sessions.remember(response, sessions.begin(db, token), is_secure=request.app.state.is_secure)
     return response
 
 

@@ -13,7 +13,8 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from multiprocessing import connection
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from time import sleep
+from typing import TYPE_CHECKING
 
 from grader import sandbox as sandboxes
 from grader.errors import GraderError
@@ -22,6 +23,7 @@ from grader.store import database, submissions
 from grader.store.database import writing
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
     from sqlalchemy import Engine
@@ -36,9 +38,9 @@ class Crew:
 
     def __init__(self, engine: Engine, workers: int, sandbox: str) -> None:
         self._engine, self._count, self._sandbox = engine, workers, sandbox
-        self._woken = SPAWN.Semaphore(0)
         self._ending = Event()
         self._processes: dict[str, BaseProcess] = {}
+        self._bells: dict[str, Connection] = {}
 
     def __enter__(self) -> Crew:
         for n in range(self._count):
@@ -59,7 +61,9 @@ class Crew:
 
     def wake(self) -> None:
         """Something has come."""
-        self._woken.release()
+        for bell in list(self._bells.values()):
+            with suppress(OSError):  # whose is gone is replaced, and looks by itself
+                bell.send_bytes(b".")
 
     @property
     def alive(self) -> int:
@@ -69,8 +73,10 @@ class Crew:
     def _begin(self, n: int) -> None:
         name = f"{socket.gethostname()}:{os.getpid()}:{n}"
         url = self._engine.url.render_as_string(hide_password=False)
-        process = SPAWN.Process(target=work, args=(url, name, self._sandbox, self._woken), name=name, daemon=True)
+        heard, self._bells[name] = SPAWN.Pipe(duplex=False)
+        process = SPAWN.Process(target=work, args=(url, name, self._sandbox, heard), name=name, daemon=True)
         process.start()
+        heard.close()
         self._processes[name] = process
 
     def _replace_lost(self) -> None:
@@ -85,7 +91,7 @@ class Crew:
                 submissions.reclaim(db, datetime.now(UTC) - LEASE)
 
 
-def work(url: str, name: str, sandbox: str, woken: Any) -> None:
+def work(url: str, name: str, sandbox: str, bell: Connection) -> None:
     """What a worker does until it is told to end, or the server is gone."""
     ending = Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -97,7 +103,16 @@ def work(url: str, name: str, sandbox: str, woken: Any) -> None:
             walls.warm()
         while not ending.is_set():
             if not _tried(engine, name, walls):
-                woken.acquire(timeout=LONGEST_NAP)
+                _nap(bell)
+
+
+def _nap(bell: Connection) -> None:
+    """Until somebody rings, or a while."""
+    try:
+        if bell.poll(LONGEST_NAP):
+            bell.recv_bytes()
+    except (EOFError, OSError):  # the server is gone, and this process will be
+        sleep(LONGEST_NAP)
 
 
 def _tried(engine: Engine, name: str, walls: sandboxes.Sandbox) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
@@ -13,10 +13,11 @@ from starlette.exceptions import HTTPException
 from grader.errors import GraderFault, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI, Request, Response
 
+UNKNOWN = "It went wrong"
 MEDIA_TYPE = "application/problem+json"
 AGAIN_AFTER = "5"  # seconds
 TITLES = {
@@ -45,38 +46,43 @@ def nothing(what: str) -> Problem:
     return Problem(404, f"{what}: there is none of this name for you; expected one of yours; see the list")
 
 
-def install(app: FastAPI) -> None:
-    """Have the app tell all that goes wrong this way."""
-    app.add_exception_handler(Problem, _problem)  # type: ignore[arg-type] # handlers are of their own exception
-    app.add_exception_handler(UsageError, lambda _, error: answer(400, str(error)))
-    app.add_exception_handler(GraderFault, lambda _, error: answer(503, str(error), {"Retry-After": AGAIN_AFTER}))
-    app.add_exception_handler(DataError, lambda *_: answer(422, NOT_KEPT))
-    app.add_exception_handler(DBAPIError, lambda *_: answer(503, OUT_OF_REACH, {"Retry-After": AGAIN_AFTER}))
-    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type] # as above
-    app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type] # as above
+def install(app: FastAPI, page: Callable[[int, str, str], Response]) -> None:
+    """Have the app tell all that goes wrong this way; `page` makes one of status, title and detail, for browsers."""
+
+    def told(
+        request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: object
+    ) -> Response:
+        if request.url.path.startswith("/api/"):
+            return answer(status, detail, headers, **more)
+        response = page(status, TITLES.get(status, UNKNOWN), detail)
+        response.headers.update(headers or {})
+        return response
+
+    again = {"Retry-After": AGAIN_AFTER}
+    handlers: dict[type[Exception], Callable[[Request, Any], Response]] = {
+        Problem: lambda request, problem: told(request, problem.status, problem.detail, problem.headers),
+        UsageError: lambda request, error: told(request, 400, str(error)),
+        GraderFault: lambda request, error: told(request, 503, str(error), again),
+        DataError: lambda request, _: told(request, 422, NOT_KEPT),
+        DBAPIError: lambda request, _: told(request, 503, OUT_OF_REACH, again),
+        HTTPException: lambda request, error: told(request, error.status_code, str(error.detail), error.headers),
+        RequestValidationError: lambda request, error: told(request, 422, **_invalid(error)),
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
 
 
 NOT_KEPT = "a text: it holds what no database keeps, such as a NUL; expected plain text; take that out"
 OUT_OF_REACH = "the database does not answer; expected it to come back; try again, nothing that was answered is lost"
 
 
-def answer(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    body = {"type": "about:blank", "title": TITLES.get(status, "It went wrong"), "status": status, "detail": detail}
-    return JSONResponse(body, status, dict(headers or {}), MEDIA_TYPE)
+def answer(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: object) -> JSONResponse:
+    body = {"type": "about:blank", "title": TITLES.get(status, UNKNOWN), "status": status, "detail": detail, **more}
+    return JSONResponse(jsonable_encoder(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def _problem(_: Request, problem: Problem) -> JSONResponse:
-    return answer(problem.status, problem.detail, problem.headers)
-
-
-def _http(_: Request, error: HTTPException) -> JSONResponse:
-    return answer(error.status_code, str(error.detail), error.headers)
-
-
-def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+def _invalid(error: RequestValidationError) -> dict[str, Any]:
     """Where it is wrong and how, without repeating what was sent."""
-    told = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-    found = answer(422, "; ".join(told) or "it is not as it should be")
     errors = [{"loc": one["loc"], "msg": one["msg"], "type": one["type"]} for one in error.errors()]
-    known = {"type": "about:blank", "title": TITLES[422], "status": 422, "detail": "; ".join(told), "errors": errors}
-    return JSONResponse(jsonable_encoder(known), 422, media_type=found.media_type)
+    detail = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in errors)
+    return {"detail": detail, "errors": errors}

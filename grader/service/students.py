@@ -101,17 +101,24 @@ def hand_in(
     file: Annotated[UploadFile, File(description="One Python file of at most 1 MB")], key: Key = None,
 ) -> shapes.Submission:  # fmt: skip
     """Hand in a file. With an Idempotency-Key, the same request sent again is the same submission."""
+    content = file.file.read(LARGEST_FILE + 1)
+    taken = receive(db, asks, assignment, file.filename, content, key)
+    response.headers["Location"] = f"/api/v1/submissions/{taken.public}"
+    tasks.add_task(request.app.state.wake)  # when it is in the database
+    return submission_of(db, taken)
+
+
+def receive(
+    db: Connection, asks: Asker, assignment: str, name: str | None, content: bytes, key: str | None
+) -> submissions.Submission:
+    """Take what is handed in. Raises Problem for what is too large, and while the queue is full."""
     needs(asks, "submit")
     found, member = assignment_for(db, asks, assignment)
-    content = file.file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise Problem(413, "the file: it is larger than 1 MB; expected the functions alone; take the data out")
     if submissions.waiting(db) >= MOST_WAITING:
         raise Problem(503, "the queue: it is full; expected room; try again soon", {"Retry-After": "30"})
-    taken = submissions.receive(db, found, member.person, _plain(file.filename), content, now(), key=key)
-    response.headers["Location"] = f"/api/v1/submissions/{taken.public}"
-    tasks.add_task(request.app.state.wake)  # when it is in the database
-    return _submission(db, taken)
+    return submissions.receive(db, found, member.person, _plain(name), content, now(), key=key)
 
 
 def _plain(name: str | None) -> str:
@@ -129,17 +136,17 @@ def my_submissions(
     found, _ = assignment_for(db, asks, assignment)
     mine = [one for one in submissions.of_person(db, found, asks.person) if before is None or one.attempt < before]
     more = str(mine[PAGE - 1].attempt) if len(mine) > PAGE else None
-    return shapes.Submissions(items=[_submission(db, one) for one in mine[:PAGE]], next=more)
+    return shapes.Submissions(items=[submission_of(db, one) for one in mine[:PAGE]], next=more)
 
 
 @router.get("/submissions/{submission}")
 def a_submission(db: Reads, asks: Asks, submission: str) -> shapes.Submission:
     """How far an attempt is."""
     needs(asks, "read")
-    return _submission(db, submission_for(db, asks, submission)[0])
+    return submission_of(db, submission_for(db, asks, submission)[0])
 
 
-def _submission(db: Connection, one: submissions.Submission) -> shapes.Submission:
+def submission_of(db: Connection, one: submissions.Submission) -> shapes.Submission:
     text = grades.report(db, one)
     seen = Report.model_validate_json(text).seen_by("student") if text else None
     return shapes.Submission(
@@ -198,7 +205,7 @@ async def _watched(request: Request, public: str) -> AsyncIterator[str]:
             found = submissions.find(db, public)
             if found is None:
                 raise nothing(f"submission {public}")
-            return _submission(db, found)
+            return submission_of(db, found)
 
     last = None
     for _ in range(int(LOOK_FOR / LOOK_EVERY)):

@@ -85,7 +85,7 @@ def invite(request: Request, db: Writes, asks: Asks, course: str, person: str) -
         raise Problem(403, f"{member.person.name}: they have more rights than you; ask one of them")
     expires = now() + LINK_LASTS
     token = people.issue(db, member.person, "link", ["link"], now(), expires)
-    return shapes.Invitation(link=f"{request.base_url}enter#{token}", expires=expires)
+    return shapes.Invitation(link=f"{request.base_url}enter?token={token}", expires=expires)
 
 
 def _of_course(db: Connection, course_id: int, public: str) -> Member:

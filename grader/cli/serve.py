@@ -1,0 +1,92 @@
+"""`grade serve`: the grader as a service for a course, in one command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grader import settings
+from grader.errors import GraderFault, UsageError
+
+
+def serve(
+    database: Annotated[
+        str | None,
+        typer.Option("--database", metavar="URL", help="sqlite:////path or postgresql://… (default: in GRADER_HOME)."),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen at.")] = 8000,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, max=256, help="How many grade at once (default: a core each).")
+    ] = None,
+    sandbox: Annotated[str | None, typer.Option("--sandbox", metavar="B", help="The walls: zygote.")] = None,
+    behind_tls: Annotated[
+        bool, typer.Option("--behind-tls", help="Browsers come by https, through a proxy on this machine.")
+    ] = False,
+) -> None:
+    """Serve a course: students hand in with a browser and see their report, instructors see the class."""
+    try:
+        from grader.service import app as apps
+        from grader.service import begin
+        from grader.service.crew import Crew
+        from grader.store import database as databases
+    except ImportError as error:
+        raise UsageError(
+            f"grade serve: {error.name} is not installed; expected the extra grader[server]; install it: python -m pip "
+            "install 'grader[server]'"
+        ) from None
+    from grader import sandbox as sandboxes
+    from grader import worker
+
+    wanted = sandboxes.wanted(sandbox)
+    engine = databases.connect(database or f"sqlite:///{_own_database()}")
+    databases.migrate(engine)
+    with databases.writing(engine) as db:
+        begin.first(db, datetime.now(UTC))
+        token = begin.token_for_instructor(db, datetime.now(UTC))
+    with Crew(engine, workers or worker.cores(), wanted) as crew:
+        app = apps.create(engine, crew.wake, is_secure=behind_tls)
+        _listen(app, host, port, token, behind_tls=behind_tls)
+    engine.dispose()
+
+
+def _own_database() -> Path:
+    """A file that nobody else reads, in the installation's folder."""
+    folder = settings.home() / "service"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(folder / "grader.db", os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise GraderFault(
+            f"{folder}: it cannot be written to ({why}); expected a folder for the database; set GRADER_HOME to one, "
+            "or name a --database"
+        ) from None
+    return folder / "grader.db"
+
+
+def _listen(app: object, host: str, port: int, token: str | None, *, behind_tls: bool) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, host, port, log_level="warning", access_log=False, server_header=False, proxy_headers=behind_tls,  # type: ignore[arg-type] # an app of FastAPI's
+        forwarded_allow_ips="127.0.0.1", timeout_graceful_shutdown=10,
+    )  # fmt: skip
+    try:
+        listening = config.bind_socket()
+    except SystemExit:
+        raise GraderFault(
+            f"{host}:{port}: nobody can listen there now; expected a port that is free; name one with --port"
+        ) from None
+    listening.listen()  # whoever follows the link at once is kept waiting, not turned away
+    at = f"http://{host}:{listening.getsockname()[1]}"
+    print(f"grade: serving at {at}; end it with Ctrl-C", file=sys.stderr)
+    if token:
+        print(f"{at}/enter?token={token}", flush=True)
+        print("grade: the link above signs the instructor in, once, within a day", file=sys.stderr)
+    uvicorn.Server(config).run([listening])

@@ -1,0 +1,101 @@
+"""`grade serve` as it is started, in a real browser: a wrong file, a question, a right one, full points."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+from conftest import ROOT, lacking
+
+SUBMISSIONS = ROOT / "submissions" / "backprop"
+
+
+@contextmanager
+def serving(home, *options):
+    """The service, and the link it prints."""
+    command = [sys.executable, "-m", "grader", "serve", "--port", "0", "--workers", "1", *options]
+    environment = {**os.environ, "GRADER_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert "Traceback" not in told, told
+
+
+def test_it_is_started_with_nothing_and_again_with_what_there_is(tmp_path):
+    links = []
+    for _ in range(2):
+        with serving(tmp_path) as (_, link):
+            links.append(link)
+            health = json.load(urllib.request.urlopen(link.partition("/enter")[0] + "/healthz"))
+            assert health["database"] == "ok"
+    assert all(re.fullmatch(r"http://127\.0\.0\.1:\d+/enter\?token=grader_[\w-]{43}", link) for link in links)
+    assert links[0].partition("=")[2] != links[1].partition("=")[2]
+    assert (tmp_path / "service" / "grader.db").stat().st_mode & 0o077 == 0
+
+
+def test_a_port_that_is_taken_is_told(tmp_path):
+    with serving(tmp_path) as (_, link):
+        port = re.search(r":(\d+)/", link)[1]
+        ran = subprocess.run(
+            [sys.executable, "-m", "grader", "serve", "--port", port, "--database", f"sqlite:///{tmp_path}/other.db"],
+            env={**os.environ, "GRADER_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert (ran.returncode, "nobody can listen there now" in ran.stderr) == (3, True)
+
+
+@pytest.fixture
+def page():
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        lacking("no chromium on this machine, in which the pages are tried")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        page = browser.new_page()
+        page.complaints = []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on(
+            "request",
+            lambda request: (
+                page.complaints.append(request.url)
+                if "127.0.0.1" not in request.url and not request.url.startswith("data:")
+                else None
+            ),
+        )
+        yield page
+        browser.close()
+
+
+@pytest.mark.filterwarnings("default::ResourceWarning")
+def test_a_wrong_file_a_question_a_right_one_and_full_points(tmp_path, page):
+    with serving(tmp_path) as (_, link):
+        page.goto(link)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("link", name="Backprop for a multilayer perceptron").click()
+        page.get_by_label("Your Python file").set_input_files(SUBMISSIONS / "transposed.py")
+        page.get_by_role("button", name="Hand in").click()
+        page.wait_for_selector(".points")
+        assert page.inner_text(".points").startswith("9.6")
+        report = page.frame_locator("iframe")
+        assert "To which variable does row i belong" in report.locator("body").inner_text()
+        page.get_by_role("link", name="Backprop for a multilayer perceptron").click()
+        page.get_by_label("or paste it").fill((SUBMISSIONS / "right.py").read_text())
+        page.get_by_role("button", name="Hand in").click()
+        page.wait_for_selector(".points")
+        assert " ".join(page.inner_text(".points").split()) == "10 of 10"
+        page.get_by_role("link", name="Backprop for a multilayer perceptron").click()
+        page.get_by_role("link", name="grades of all").click()
+        assert page.complaints == []
