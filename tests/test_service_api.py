@@ -215,6 +215,26 @@ def test_a_full_queue_says_when_to_come_again(service, monkeypatch):
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
 
 
+def test_who_hands_in_too_often_waits(service, monkeypatch):
+    from grader.service import students
+
+    monkeypatch.setattr(students, "MOST_LATELY", 2)
+    key = {"Idempotency-Key": "0123456789"}
+    assert [service.hand_in(**key).status_code, service.hand_in().status_code] == [202, 202]
+    answer = service.hand_in()
+    assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (429, True)
+    assert (service.hand_in(**key).status_code, service.hand_in("bob").status_code) == (202, 202)
+
+
+def test_who_guesses_links_waits(service, monkeypatch):
+    from grader.service import sessions
+
+    monkeypatch.setattr(sessions, "MOST_FAILURES", 3)
+    answers = [service.client.post("/api/v1/session", json={"token": f"grader_{n}"}).status_code for n in range(5)]
+    assert answers == [403, 403, 403, 429, 429]
+    assert service.client.post("/api/v1/session", json={"token": service.tokens["ada"]}).status_code == 429
+
+
 # Those who teach.
 
 

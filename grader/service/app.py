@@ -24,6 +24,7 @@ def create(engine: Engine, wake: Callable[[], None] = lambda: None, *, is_secure
         title="grader", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None
     )
     app.state.engine, app.state.wake, app.state.is_secure = engine, wake, is_secure
+    app.state.failures = sessions.Failures()
     problems.install(app, pages.trouble)
     app.include_router(students.router, prefix="/api/v1", tags=["students"])
     app.include_router(teaching.router, prefix="/api/v1", tags=["teaching"])
@@ -41,7 +42,7 @@ def create(engine: Engine, wake: Callable[[], None] = lambda: None, *, is_secure
 def sign_in(request: Request, db: Writes, token: Annotated[str, Body(embed=True, max_length=200)]) -> Response:
     """Sign a browser in with the token of a link, which is used up by it, or with one that is good for all."""
     response = Response(status_code=204)
-    sessions.remember(response, sessions.begin(db, token), is_secure=request.app.state.is_secure)
+    sessions.remember(response, sessions.begin(request, db, token), is_secure=request.app.state.is_secure)
     return response
 
 

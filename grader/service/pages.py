@@ -102,7 +102,7 @@ def entrance(token: str = "") -> HTMLResponse:
 @router.post("/enter")
 def enter(request: Request, db: Writes, token: Annotated[str, Form(max_length=200)]) -> Response:
     try:
-        session = sessions.begin(db, token.strip())
+        session = sessions.begin(request, db, token.strip())
     except Problem as problem:
         return page("enter.html", None, problem.status, token="", why=problem.detail)
     response = RedirectResponse("/", 303)

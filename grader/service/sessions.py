@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, deque
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from grader.service.identity import ALL, COOKIE, SESSION, now
@@ -9,14 +11,51 @@ from grader.service.problems import Problem
 from grader.store import people
 
 if TYPE_CHECKING:
-    from fastapi import Response
+    from fastapi import Request, Response
     from sqlalchemy import Connection
 
+MOST_FAILURES, LATELY = 20, 60.0  # of one address, in so many seconds
+MOST_ADDRESSES = 10_000  # that are remembered
 LINK = "link"  # the scope of a token that only signs in
 
 
-def begin(db: Connection, token: str) -> str:
-    """The session's own token. Raises Problem for a link that is no good any more."""
+class Failures:
+    """Who has tried to sign in lately, and could not."""
+
+    def __init__(self) -> None:
+        self._by_address: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def refuse(self, address: str) -> None:
+        """Raise Problem for who has tried too often; they may come again in a while."""
+        times = self._by_address.get(address, deque())
+        while times and times[0] < monotonic() - LATELY:
+            times.popleft()
+        if len(times) >= MOST_FAILURES:
+            raise Problem(429, "the sign-in: it failed too often; expected a link; try again in a minute", AGAIN)
+
+    def note(self, address: str) -> None:
+        self._by_address.setdefault(address, deque()).append(monotonic())
+        self._by_address.move_to_end(address)
+        while len(self._by_address) > MOST_ADDRESSES:
+            self._by_address.popitem(last=False)
+
+
+AGAIN = {"Retry-After": f"{LATELY:.0f}"}
+
+
+def begin(request: Request, db: Connection, token: str) -> str:
+    """The session's own token. Raises Problem for a link that is no good any more, and for who tries too often."""
+    failures: Failures = request.app.state.failures
+    address = request.client.host if request.client else ""
+    failures.refuse(address)
+    try:
+        return _begun(db, token)
+    except Problem:
+        failures.note(address)
+        raise
+
+
+def _begun(db: Connection, token: str) -> str:
     found = people.signed_in(db, token, now())
     if found is None or not found.scopes & {LINK, ALL}:
         raise Problem(403, "the link: it is used up, too old, or none; expected a new one; ask your instructor for it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, File, Header, Query, Request, Response, UploadFile
@@ -35,6 +36,7 @@ from grader.values import LARGEST_FILE
 router = APIRouter()
 PAGE = 50
 MOST_WAITING = 10_000  # in the queue: then it is told to come again
+MOST_LATELY, LATELY = 30, timedelta(minutes=10)  # files of one student's
 LOOK_EVERY, LOOK_FOR = 0.3, 300.0  # seconds: how often a submission that is watched is looked at, and how long
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
 
@@ -116,6 +118,13 @@ def receive(
     found, member = assignment_for(db, asks, assignment)
     if len(content) > LARGEST_FILE:
         raise Problem(413, "the file: it is larger than 1 MB; expected the functions alone; take the data out")
+    if key is not None and (known := submissions.by_key(db, member.person, key)):
+        return known
+    if submissions.since(db, member.person, now() - LATELY) >= MOST_LATELY:
+        raise Problem(
+            429, f"you: {MOST_LATELY} files in {LATELY.seconds // 60} minutes; expected fewer; read a report first",
+            {"Retry-After": str(LATELY.seconds // MOST_LATELY)},
+        )  # fmt: skip
     if submissions.waiting(db) >= MOST_WAITING:
         raise Problem(503, "the queue: it is full; expected room; try again soon", {"Retry-After": "30"})
     return submissions.receive(db, found, member.person, _plain(name), content, now(), key=key)

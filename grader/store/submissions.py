@@ -72,7 +72,7 @@ def receive(
     Raises UsageError where there are no attempts left.
     """
     while True:
-        if key is not None and (known := _by_key(db, person, key)):
+        if key is not None and (known := by_key(db, person, key)):
             return known
         attempts = _count(db, assignment, person)
         if assignment.most_attempts is not None and attempts >= assignment.most_attempts:
@@ -90,10 +90,6 @@ def receive(
                 return Submission(*db.execute(insert(_table).values(values).returning(*_FIELDS)).one())
         except IntegrityError:  # another of theirs came at the same moment, perhaps the very same one
             continue
-
-
-def _by_key(db: Connection, person: Person, key: str) -> Submission | None:
-    return _one(db, _table.c.person_id == person.id, _table.c.key == key)
 
 
 def _count(db: Connection, assignment: Assignment, person: Person) -> int:
@@ -116,6 +112,17 @@ def keep(db: Connection, content: bytes, now: datetime) -> str:
         except IntegrityError:  # somebody else has just kept the same
             pass
     return digest
+
+
+def by_key(db: Connection, person: Person, key: str) -> Submission | None:
+    """What somebody's request of this key has become, if there was one."""
+    return _one(db, _table.c.person_id == person.id, _table.c.key == key)
+
+
+def since(db: Connection, person: Person, time: datetime) -> int:
+    """How often somebody has handed in since then, whatever it was for."""
+    mine = (_table.c.person_id == person.id, _table.c.received >= time)
+    return int(db.execute(select(func.count()).where(*mine)).scalar_one())
 
 
 def content(db: Connection, submission: Submission) -> bytes:
