@@ -75,7 +75,8 @@ def _import_quickly() -> None:
 
 def _start_early(arguments: list[str]) -> sandbox.Sandbox | None:
     """The sandbox `grade submit` will ask for, warming up; None where something else is to be done, or said."""
-    if arguments[:1] != ["submit"] or "--help" in arguments:
+    elsewhere = any(argument.startswith("--server") for argument in arguments)
+    if arguments[:1] != ["submit"] or "--help" in arguments or elsewhere:
         return None
     try:
         backend = sandbox.start(sandbox.wanted(_named(arguments)))

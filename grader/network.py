@@ -130,10 +130,10 @@ def not_reached(whom: str, error: Exception, *, is_safe: bool) -> Unreachable | 
     return Lost(told) if is_safe else told
 
 
-def missing(extra: str, package: str) -> UsageError:
+def missing(extra: str, package: str, option: str = "--at") -> UsageError:
     """What is said where an extra is not installed."""
     return UsageError(
-        f"--at: {package} is not installed; expected the extra grader[{extra}]; install it: python -m pip install "
+        f"{option}: {package} is not installed; expected the extra grader[{extra}]; install it: python -m pip install "
         f"'grader[{extra}]'"
     )
 

@@ -11,9 +11,12 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 from conftest import ROOT, lacking
+
+from grader.store import courses, database, people
 
 SUBMISSIONS = ROOT / "submissions" / "backprop"
 
@@ -52,6 +55,57 @@ def test_a_port_that_is_taken_is_told(tmp_path):
             env={**os.environ, "GRADER_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert (ran.returncode, "nobody can listen there now" in ran.stderr) == (3, True)
+
+
+def tokens(home):
+    """What a script signs in with: made as an instructor makes it, by the database."""
+    engine = database.connect(f"sqlite:///{home}/service/grader.db")
+    with database.writing(engine) as db:
+        person = people.find(db, 1)
+        [assignment] = [one for course in courses.of(db, person) for one in courses.assignments(db, course)]
+        token = people.issue(db, person, "test", ["submit", "read"], datetime.now(UTC))
+    engine.dispose()
+    return assignment.public, token
+
+
+def submit(home, *arguments, token=""):
+    environment = {**os.environ, "GRADER_HOME": str(home), "PYTHONPATH": str(ROOT), "GRADER_SERVER_TOKEN": token}
+    command = [sys.executable, "-m", "grader", "submit", *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_file_is_handed_in_from_a_terminal(tmp_path):
+    with serving(tmp_path) as (_, link):
+        assignment, token = tokens(tmp_path)
+        at = f"{link.partition('/enter')[0]}/assignments/{assignment}"
+        ran = submit(
+            tmp_path,
+            SUBMISSIONS / "transposed.py",
+            "--server",
+            at,
+            "--json",
+            "--html",
+            tmp_path / "report.html",
+            token=token,
+        )
+        assert ran.returncode == 0, ran.stderr
+        report = json.loads(ran.stdout)
+        assert (report["points"], report["audience"], report["submission"]["name"]) == (9.6, "student", "transposed.py")
+        assert "Ask yourself" in (tmp_path / "report.html").read_text()
+        assert submit(tmp_path, SUBMISSIONS / "right.py", "--server", at, token=token).stdout.startswith(
+            "right.py: 10 of 10"
+        )
+        for arguments, kept, why in (
+            (["--server", at], "grader_none", "you are not signed in"),
+            (["--server", at], "", "there is no token; expected a token of the service"),
+            (["--server", at, "--seed", "1"], token, "--seed: it has no use together with --server"),
+            (["--server", f"{at}x"], token, "there is none of this name for you"),
+            (["--server", "http://x.example.edu/assignments/1"], token, "no address that a secret may be sent to"),
+        ):
+            ran = submit(tmp_path, SUBMISSIONS / "right.py", *arguments, token=kept)
+            assert (ran.returncode, ran.stdout, why in ran.stderr) == (2, "", True), ran.stderr
+    ran = submit(tmp_path, SUBMISSIONS / "right.py", "--server", at, token=token)
+    assert (ran.returncode, "it was not reached" in ran.stderr) == (3, True)
 
 
 @pytest.fixture

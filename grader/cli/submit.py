@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from grader.report import Report
+    from grader.values import Submission
 
 WITHOUT_WALLS = ("darwin", "win32")  # systems of students who grade their own file
 MOST_SEED = 2**settings.SEED_BITS - 1
@@ -53,9 +54,19 @@ def submit(
         Path | None, typer.Option("--gradescope", metavar="FILE", help="Write a results.json for Gradescope, too.")
     ] = None,
     sandbox: Annotated[str | None, typer.Option(metavar="B", help="The walls to run it behind.")] = None,
+    server: Annotated[
+        str | None, typer.Option("--server", metavar="URL", help="Hand it in at this assignment of a service instead.")
+    ] = None,
 ) -> None:
     """Grade one file and print its report."""
     _check_outputs(file, html, gradescope)
+    if server is not None:
+        given = {
+            "--student": student, "--seed": seed, "--submitted": submitted, "--audience": audience, "--sandbox": sandbox,
+            "--gradescope": gradescope, "--rubric": None if rubric == "backprop" else rubric,
+        }  # fmt: skip
+        _hand_in(server, intake.submission(file), given, html, as_json=as_json)
+        return
     time = _time(submitted)
     submission = intake.submission(file)._replace(student=student, submitted=time)
     loaded, assignment = grading.load(rubric)
@@ -69,12 +80,38 @@ def submit(
         report = grading.grade(submission, assignment, loaded, seed=number, sandbox=walls)
     seen = report.seen_by(audience or ("instructor" if as_json else "student"))
     _write_files(report, html, gradescope, audience)
+    _print(seen, as_json=as_json)
+
+
+def _print(seen: Report, *, as_json: bool) -> None:
     if as_json:
         print(seen.model_dump_json(indent=2, ensure_ascii=not _speaks_unicode()))
     else:
         from grader.render import terminal
 
         console().print(terminal.report(seen))
+
+
+def _hand_in(
+    server: str, submission: Submission, given: dict[str, object], html: Path | None, *, as_json: bool
+) -> None:
+    """At a service, which decides what else there is to say."""
+    from grader import account, client
+
+    for option in [option for option, value in given.items() if value is not None]:
+        raise UsageError(f"{option}: it has no use together with --server, which decides that itself; leave it out")
+    token = account.read("server", client.ACCOUNT, None)["token"]
+    seen = client.graded(server, token, submission, _show)
+    if html is not None:
+        from grader.render import html as page
+
+        _write(html, page.page(seen))
+    _print(seen, as_json=as_json)
+
+
+def _show(how_far: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{how_far}    ", end="\r", file=sys.stderr, flush=True)
 
 
 def _write_files(report: Report, html: Path | None, gradescope: Path | None, audience: Audience | None) -> None:

@@ -1,0 +1,107 @@
+"""The service from outside: a file is handed in, waited for, and its report brought back.
+
+It knows the interface under /api/v1, and nothing of what is behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from grader import network
+from grader.account import Wanted
+from grader.errors import GraderFault, UsageError
+from grader.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+    from pydantic import SecretStr
+
+    from grader.values import Submission
+
+ACCOUNT = {"token": Wanted("a token of the service that may submit and read")}
+LIKE = "https://grader.example.edu/assignments/5f3c…"
+LOOK_EVERY, LOOK_FOR = 0.3, 3600.0  # seconds
+_PLACE = re.compile(r"(?P<before>.*)/assignments/(?P<assignment>[\w-]+)/?")
+
+
+def graded(address: str, token: SecretStr, submission: Submission, watch: Callable[[str], None]) -> Report:
+    """Hand a file in at an assignment's address, and wait for its report, as a student sees it.
+
+    `watch` is told how far it is. Raises UsageError where the service will not have it, GraderFault where it cannot be
+    graded or is out of reach.
+    """
+    parts = network.address(address, LIKE)
+    place = _PLACE.fullmatch(parts.path)
+    if place is None:
+        raise UsageError(f"{address}: it is no assignment of the service's; expected one as {LIKE}; copy its address")
+    service = _Service(f"{parts.scheme}://{parts.netloc}{place['before']}", token)
+    try:
+        path = f"/assignments/{place['assignment']}/submissions"
+        found = service.ask(
+            "POST", path, files={"file": (submission.name, submission.source)}, headers={"Idempotency-Key": uuid4().hex}
+        )
+        path = f"/submissions/{found['id']}"
+        end = monotonic() + LOOK_FOR
+        while found["state"] in ("received", "grading") and monotonic() < end:
+            watch(f"{found['ahead']} before it" if found["ahead"] else "being graded")
+            sleep(LOOK_EVERY)
+            found = service.ask("GET", path)
+        if found["state"] != "graded":
+            raise GraderFault(
+                f"{address}: attempt {found['attempt']} is {found['state']}; expected a report; it is kept there, and "
+                "costs nothing: ask your instructor"
+            )
+        return Report.model_validate(service.ask("GET", f"{path}/report"))
+    finally:
+        service.close()
+
+
+class _Service:
+    """The interface, asked with a token; what may be asked again is, where no answer comes."""
+
+    def __init__(self, base: str, token: SecretStr) -> None:
+        try:
+            import httpx
+        except ImportError:
+            raise network.missing("client", "httpx", "--server") from None
+        self._base = base
+        self._client = httpx.Client(
+            base_url=f"{base}/api/v1", timeout=network.TIMEOUT, trust_env=not network.is_here(base),
+            headers={"Authorization": f"Bearer {token.get_secret_value()}"},
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self._client.close()
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        """What is answered. A request with a key, or one that only asks, is made again where it was lost."""
+        return network.patiently(lambda: self._once(method, path, options), self._base)
+
+    def _once(self, method: str, path: str, options: dict[str, Any]) -> Any:
+        import httpx
+
+        try:
+            answer = self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise network.not_reached(self._base, error, is_safe=True) from None
+        network.refuse_status(self._base, answer.status_code, answer.headers, is_safe=True)
+        try:
+            known = answer.json()
+        except ValueError:
+            raise network.Unreachable(
+                f"{self._base}: its answer is no JSON; expected the service's; see that the address is right"
+            ) from None
+        if answer.is_error:
+            raise UsageError(f"{self._base}: {_said(known, answer)}")
+        return known
+
+
+def _said(known: Any, answer: httpx.Response) -> str:
+    """The service's own words: it speaks as we do."""
+    detail = known.get("detail") if isinstance(known, dict) else None
+    return str(detail or f"refused with status {answer.status_code}; expected it to be taken; see to it there")
