@@ -9,42 +9,118 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import databases
+import httpx
 import pytest
 from conftest import ROOT, lacking
+from sqlalchemy import select
 
-from grader.store import courses, database, people
+from grader.store import courses, database, people, schema
 
 SUBMISSIONS = ROOT / "submissions" / "backprop"
 
 
 @contextmanager
-def serving(home, *options):
+def serving(home, *options, link=True):
     """The service, and the link it prints."""
-    command = [sys.executable, "-m", "grader", "serve", "--port", "0", "--workers", "1", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "grader",
+        "serve",
+        "--port",
+        "0",
+        "--workers",
+        "1",
+        *(["--link"] if link else []),
+        *options,
+    ]
     environment = {**os.environ, "GRADER_HOME": str(home), "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         yield process, process.stdout.readline().strip()
     finally:
-        process.send_signal(signal.SIGINT)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
         assert "Traceback" not in told, told
 
 
 def test_it_is_started_with_nothing_and_again_with_what_there_is(tmp_path):
     links = []
-    for _ in range(2):
-        with serving(tmp_path) as (_, link):
+    for n in range(2):
+        with serving(tmp_path, link=n > 0) as (_, link):
             links.append(link)
             health = json.load(urllib.request.urlopen(link.partition("/enter")[0] + "/healthz"))
-            assert health["database"] == "ok"
+            assert (health["database"], health["workers"]) == ("ok", 1)
     assert all(re.fullmatch(r"http://127\.0\.0\.1:\d+/enter\?token=grader_[\w-]{43}", link) for link in links)
     assert links[0].partition("=")[2] != links[1].partition("=")[2]
     assert (tmp_path / "service" / "grader.db").stat().st_mode & 0o077 == 0
+
+
+def test_no_link_is_printed_again_unless_it_is_asked_for(tmp_path):
+    with serving(tmp_path):
+        pass
+    with serving(tmp_path, link=False) as (_, printed):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", printed)
+
+
+@pytest.fixture(params=databases.KINDS)
+def served(request, tmp_path):
+    """A service under load: its address, a student's token, an assignment."""
+    with databases.url_of(request.param, tmp_path) as url, serving(tmp_path, "--database", url) as (process, link):
+        yield process, link.partition("/enter")[0], *tokens(url)
+
+
+def test_a_hundred_at_once_are_all_taken_while_thirty_watch(served):
+    """Whoever watches holds no connection, and whoever hands in needs one at a time."""
+    _, base, assignment, token = served
+    headers = {"Authorization": f"Bearer {token}"}
+    path = f"{base}/api/v1/assignments/{assignment}/submissions"
+    with httpx.Client(headers=headers, timeout=60, limits=httpx.Limits(max_connections=200)) as client:
+        slow = client.post(path, files={"file": ("slow.py", b"import time\ntime.sleep(8)\n")}).json()["id"]
+        with ThreadPoolExecutor(130) as pool:
+            watched = [pool.submit(client.get, f"{base}/api/v1/submissions/{slow}/events") for _ in range(30)]
+            same = {"Idempotency-Key": "the same one"}
+            sent = [
+                pool.submit(client.post, path, files={"file": ("x.py", b"x = 1")}, headers=same) for _ in range(100)
+            ]
+            answers = [one.result() for one in sent]
+            assert client.get(f"{base}/healthz").status_code == 200
+            assert {answer.status_code for answer in answers} == {202}
+            assert len({answer.json()["id"] for answer in answers}) == 1
+            assert all("event: graded" in one.result().text for one in watched)
+
+
+def test_a_server_that_is_killed_loses_nothing(tmp_path):
+    with serving(tmp_path) as (process, link):
+        base = link.partition("/enter")[0]
+        assignment, token = tokens(f"sqlite:///{tmp_path}/service/grader.db")
+        with httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+            path = f"{base}/api/v1/assignments/{assignment}/submissions"
+            found = [client.post(path, files={"file": ("x.py", b"x = %d" % n)}).json()["id"] for n in range(12)]
+        process.kill()
+    with serving(tmp_path) as (_, link):
+        base = link.partition("/enter")[0]
+        with httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+            end = time.monotonic() + 150
+            while time.monotonic() < end:
+                states = {client.get(f"{base}/api/v1/submissions/{one}").json()["state"] for one in found}
+                if states == {"graded"}:
+                    break
+                time.sleep(0.5)
+            assert states == {"graded"}
+    engine = database.connect(f"sqlite:///{tmp_path}/service/grader.db")
+    with database.reading(engine) as db:
+        runs = [row.submission_id for row in db.execute(select(schema.grading_run.c.submission_id))]
+    engine.dispose()
+    assert len(runs) == len(set(runs)) == 12
 
 
 def test_a_port_that_is_taken_is_told(tmp_path):
@@ -57,9 +133,9 @@ def test_a_port_that_is_taken_is_told(tmp_path):
     assert (ran.returncode, "nobody can listen there now" in ran.stderr) == (3, True)
 
 
-def tokens(home):
+def tokens(url):
     """What a script signs in with: made as an instructor makes it, by the database."""
-    engine = database.connect(f"sqlite:///{home}/service/grader.db")
+    engine = database.connect(url)
     with database.writing(engine) as db:
         person = people.find(db, 1)
         [assignment] = [one for course in courses.of(db, person) for one in courses.assignments(db, course)]
@@ -76,7 +152,7 @@ def submit(home, *arguments, token=""):
 
 def test_a_file_is_handed_in_from_a_terminal(tmp_path):
     with serving(tmp_path) as (_, link):
-        assignment, token = tokens(tmp_path)
+        assignment, token = tokens(f"sqlite:///{tmp_path}/service/grader.db")
         at = f"{link.partition('/enter')[0]}/assignments/{assignment}"
         ran = submit(
             tmp_path,

@@ -14,7 +14,7 @@ from grader import sandbox as sandboxes
 from grader.service import app as apps
 from grader.service import desk
 from grader.service.identity import COOKIE, csrf_of
-from grader.store import courses, people
+from grader.store import courses, people, submissions
 from grader.store.database import writing
 
 RUBRIC = (ROOT / "rubrics" / "backprop.toml").read_text()
@@ -151,6 +151,14 @@ def test_the_same_request_is_one_submission(service):
     assert len({service.hand_in(**key).json()["id"] for _ in range(3)}) == 1
     assert service.hand_in().json()["attempt"] == 2
     assert service.hand_in("bob", **key).json()["attempt"] == 1
+    answer = service.hand_in(content=WRONG, **key)
+    assert (answer.status_code, "it was another file's" in answer.json()["detail"]) == (409, True)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n\t "])
+def test_nothing_is_no_attempt(content, service):
+    assert service.hand_in(content=content).status_code == 400
+    assert service.ask("ada", "GET", f"/assignments/{service.assignment}").json()["attempts"] == 0
 
 
 def test_a_file_s_name_is_made_harmless(service):
@@ -254,17 +262,25 @@ def test_a_course_is_begun_filled_and_asked_something(service):
     ]
 
 
-def test_a_link_signs_in_once(service):
+def test_a_personal_link_signs_in_until_it_is_made_anew(service):
     path = f"/courses/{service.course}/members/{service.people['ada'].public}/invitation"
-    link = service.ask("teacher", "POST", path).json()["link"]
-    token = link.partition("token=")[2]
-    assert service.ask(None, "GET", "/me", headers={"Authorization": f"Bearer {token}"}).json()["scopes"] == ["link"]
-    assert service.client.get("/api/v1/courses", headers={"Authorization": f"Bearer {token}"}).status_code == 403
-    answer = service.client.post("/api/v1/session", json={"token": token})
-    assert answer.status_code == 204
+    token = service.ask("teacher", "POST", path).json()["link"].partition("token=")[2]
+    assert service.client.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    for _ in range(2):
+        answer = service.client.post("/api/v1/session", json={"token": token})
+        assert answer.status_code == 204
     assert "HttpOnly" in answer.headers["set-cookie"]
-    assert service.client.post("/api/v1/session", json={"token": token}).status_code == 403
     assert service.client.get("/api/v1/courses").status_code == 200
+    service.ask("teacher", "POST", path)
+    assert service.client.post("/api/v1/session", json={"token": token}).status_code == 403
+
+
+def test_who_has_signed_in_makes_tokens_for_scripts(service):
+    made = service.ask("ada", "POST", "/tokens", json={"label": "script", "scopes": ["submit"]})
+    service.tokens["script"] = made.json()["token"]
+    assert (made.status_code, service.hand_in("script").status_code) == (201, 202)
+    assert service.ask("script", "POST", "/tokens", json={"label": "x", "scopes": ["all"]}).status_code == 403
+    assert service.ask("script", "POST", "/tokens", json={"label": "x", "scopes": ["submit"]}).status_code == 201
 
 
 def test_a_browser_is_not_led_here_by_other_pages(service):
@@ -329,12 +345,37 @@ def test_an_extension_is_seen_by_its_student(service):
     assert service.ask("ada", "GET", f"/assignments/{service.assignment}").json()["due"] is not None
     assert service.ask("bob", "GET", f"/assignments/{service.assignment}").json()["due"] is None
     assert service.ask("teacher", "PUT", path, json={"due": "2030-01-01T00:00:00", "reason": "x"}).status_code == 422
+    earlier = {"due": (datetime.now(UTC) - timedelta(days=3)).isoformat(), "reason": "x"}
+    assert "expected more time" in service.ask("teacher", "PUT", path, json=earlier).json()["detail"]
+    told = service.ask("ada", "GET", path.replace("extension", "history")).json()
+    assert [(one["kind"], one["by"]) for one in told] == [("extension", "teacher")]
+
+
+def test_more_time_has_what_was_late_graded_again(service):
+    late = "\n[late]\ndeadline = 2026-10-10T12:00:00Z\npercent_per_day = 10\nfloor_percent = 50\n"
+    new = {"title": "Late", "rubric": RUBRIC + late}
+    service.assignment = service.ask("teacher", "POST", f"/courses/{service.course}/assignments", json=new).json()["id"]
+    found = service.graded()
+    assert service.ask("ada", "GET", f"/submissions/{found}").json()["points"] == 5.0
+    assert service.ask("ada", "GET", f"/assignments/{service.assignment}").json()["due"] == "2026-10-10T12:00:00Z"
+    path = f"/assignments/{service.assignment}/grades/{service.people['ada'].public}/extension"
+    service.ask("teacher", "PUT", path, json={"due": "2030-01-01T00:00:00Z", "reason": "ill"})
+    service.grade()
+    assert service.ask("ada", "GET", f"/submissions/{found}").json()["points"] == 10.0
+
+
+def test_two_deadlines_are_one_too_many(service):
+    late = "\n[late]\ndeadline = 2026-10-10T12:00:00Z\npercent_per_day = 10\n"
+    new = {"title": "Late", "rubric": RUBRIC + late, "due": "2026-10-11T12:00:00Z"}
+    answer = service.ask("teacher", "POST", f"/courses/{service.course}/assignments", json=new)
+    assert (answer.status_code, "expected one of both" in answer.json()["detail"]) == (422, True)
 
 
 # Who may do what.
 
 MAY = {
     "GET /me": "stranger admin teacher helper ada bob",
+    "POST /tokens": "stranger admin teacher helper ada bob",
     "GET /courses": "stranger admin teacher helper ada bob",
     "POST /courses": "stranger admin teacher",
     "GET /courses/{course}/assignments": "admin teacher helper ada bob",
@@ -342,6 +383,8 @@ MAY = {
     "GET /courses/{course}/members": "admin teacher helper",
     "PUT /courses/{course}/members": "admin teacher",
     "POST /courses/{course}/members/{person}/invitation": "admin teacher",
+    "DELETE /courses/{course}/members/{person}": "admin teacher",
+    "GET /assignments/{assignment}/faults": "admin teacher helper",
     "GET /assignments/{assignment}": "admin teacher helper ada bob",
     "GET /assignments/{assignment}/starter": "admin teacher helper ada bob",
     "GET /assignments/{assignment}/rubric": "admin teacher helper ada bob",
@@ -349,6 +392,7 @@ MAY = {
     "POST /assignments/{assignment}/submissions": "admin teacher helper ada bob",
     "GET /assignments/{assignment}/submissions": "admin teacher helper ada bob",
     "GET /assignments/{assignment}/grades": "admin teacher helper",
+    "GET /assignments/{assignment}/grades/{person}/submissions": "admin teacher helper",
     "PUT /assignments/{assignment}/grades/{person}/override": "admin teacher helper",
     "POST /assignments/{assignment}/grades/{person}/release": "admin teacher helper",
     "POST /assignments/{assignment}/grades/{person}/comments": "admin teacher helper",
@@ -363,6 +407,7 @@ MAY = {
 }
 BODIES = {
     "POST /courses": {"name": "x"},
+    "POST /tokens": {"label": "x", "scopes": ["read"]},
     "POST /courses/{course}/assignments": {"title": "x", "rubric": RUBRIC},
     "PUT /courses/{course}/members": [],
     "PUT /assignments/{assignment}/rubric": {"rubric": RUBRIC},
@@ -392,7 +437,9 @@ def test_who_may_do_what(what, service):
     options = {"json": BODIES.get(what, {"text": "x"})} if method in ("POST", "PUT") else {}
     if what.endswith("/submissions") and method == "POST":
         options = {"files": {"file": ("hw.py", RIGHT)}}
-    for who in (None, *service.tokens):
+    for who in (None, "stranger", "bob", "ada", "helper", "admin", "teacher"):
+        if method == "DELETE" and who == "teacher":
+            continue  # it is done
         status = service.ask(who, method, path, **options).status_code
         if who is None:
             assert status == 401
@@ -412,6 +459,68 @@ def test_a_token_is_good_for_its_scopes_alone(service):
         403,
         "the token: it is good for read; expected submit; use another",
     )
+
+
+def test_nobody_becomes_somebody_else_by_a_course_of_their_own(service):
+    """Whoever is enrolled by their address anywhere can be sent a link there; it would be theirs everywhere."""
+    course = service.ask("teacher", "POST", "/courses", json={"name": "Trap"}).json()["id"]
+    for name in ("admin", "stranger"):
+        [one] = service.ask(
+            "teacher", "PUT", f"/courses/{course}/members", json=[{"name": "x", "email": f"{name}@x.edu"}]
+        ).json()
+        answer = service.ask("teacher", "POST", f"/courses/{course}/members/{one['id']}/invitation")
+        assert (answer.status_code, "a course you do not teach" in answer.json()["detail"]) == (403, True)
+
+
+def test_nobody_is_made_less_by_who_is_less(service):
+    for name in ("admin", "teacher"):
+        roster = [{"name": "x", "email": f"{name}@x.edu", "role": "student"}]
+        assert service.ask("teacher", "PUT", f"/courses/{service.course}/members", json=roster).status_code == 403
+    roster = [{"name": "x", "email": "ada@x.edu"}]
+    assert service.ask("teacher", "PUT", f"/courses/{service.course}/members", json=roster).json()[0]["key"] == "0003"
+
+
+def test_who_is_removed_is_gone(service):
+    path = f"/courses/{service.course}/members/{service.people['ada'].public}"
+    assert service.ask("teacher", "DELETE", path).status_code == 204
+    assert service.ask("ada", "GET", "/me").status_code == 401
+    for name in ("teacher", "admin"):
+        path = f"/courses/{service.course}/members/{service.people[name].public}"
+        assert service.ask("teacher", "DELETE", path).status_code == 403
+
+
+def test_a_sign_in_from_another_page_is_refused(service):
+    for path, body in (
+        ("/api/v1/session", {"json": {"token": service.tokens["ada"]}}),
+        ("/enter", {"data": {"token": service.tokens["ada"]}}),
+    ):
+        answer = service.client.post(path, headers={"Sec-Fetch-Site": "cross-site"}, **body)
+        assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+
+
+def test_a_fault_of_ours_is_found_by_those_who_teach(service):
+    found = service.hand_in().json()["id"]
+    with writing(service.engine) as db:
+        for _ in range(3):
+            taken = submissions.claim(db, "w", datetime.now(UTC))
+            submissions.fail(db, taken, "w", "no walls")
+    [fault] = service.ask("helper", "GET", f"/assignments/{service.assignment}/faults").json()
+    assert fault == {"submission": found, "person": service.people["ada"].public, "fault": "no walls"}
+
+
+def test_our_own_fault_has_the_headers_too(service, monkeypatch):
+    from grader.service import students
+
+    monkeypatch.setattr(students, "PAGE", None)
+    answer = service.ask("ada", "GET", f"/assignments/{service.assignment}/submissions")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("due", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_of_no_calendar_is_told(due, service):
+    new = {"title": "x", "rubric": RUBRIC, "due": due}
+    assert service.ask("teacher", "POST", f"/courses/{service.course}/assignments", json=new).status_code == 422
 
 
 def test_nobody_makes_somebody_more_than_they_are(service):

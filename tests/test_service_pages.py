@@ -59,8 +59,9 @@ def test_a_link_asks_before_it_is_used_up(service):
     entered = browser.client.post("/enter", data={"token": token})
     assert (entered.status_code, entered.url.path) == (200, "/")
     assert "Backprop" in entered.text
+    assert browser.get(link.partition("testserver")[2]).url.path == "/"
     browser.client.cookies.clear()
-    again = browser.client.post("/enter", data={"token": token})
+    again = browser.client.post("/enter", data={"token": token + "x"})
     assert (again.status_code, "used up" in again.text) == (403, True)
 
 
@@ -96,6 +97,22 @@ def test_what_cannot_be_handed_in_is_told_where_it_was_to_be(service):
     browser = Browser(service, "ada")
     answer = browser.hand_in(b"#" * 1_000_001)
     assert (answer.status_code, 'role="alert"' in answer.text, "larger than 1 MB" in answer.text) == (413, True, True)
+    answer = browser.hand_in(b"#" * 3_000_000)
+    assert (answer.status_code, "To the beginning" in answer.text, "larger than 1 MB" in answer.text) == (
+        413,
+        True,
+        True,
+    )
+    answer = browser.hand_in(b"", text="  ")
+    assert (answer.status_code, "there is nothing in it" in answer.text) == (400, True)
+
+
+def test_what_a_person_said_is_read_by_the_student(service):
+    service.graded(content=WRONG)
+    path = f"/assignments/{service.assignment}/grades/{service.people['ada'].public}/override"
+    service.ask("helper", "PUT", path, json={"points": 9.5, "reason": "argued <well>"})
+    page = Browser(service, "ada").get(f"/assignments/{service.assignment}").text
+    assert "override to 9.5 points: argued &lt;well&gt;" in page
 
 
 def test_a_form_of_another_page_is_refused(service):
@@ -117,8 +134,12 @@ def test_who_leaves_is_gone(service):
 def test_the_class_is_for_those_who_teach(service):
     found = service.graded()
     page = Browser(service, "helper").get(f"/assignments/{service.assignment}/class")
-    assert f'href="/submissions/{found}"' in page.text
     assert "nothing yet" in page.text
+    ada = service.people["ada"].public
+    of_ada = Browser(service, "helper").get(f"/assignments/{service.assignment}/students/{ada}")
+    assert f'href="/submissions/{found}"' in of_ada.text
+    assert "attempt 1, of 10, by version 1 of the rubric: submitted" in of_ada.text
+    assert Browser(service, "bob").get(f"/assignments/{service.assignment}/students/{ada}").status_code == 403
     answer = Browser(service, "ada").get(f"/assignments/{service.assignment}/class")
     assert (answer.status_code, "ask an instructor" in answer.text) == (403, True)
     assert Browser(service, "bob").get(f"/submissions/{found}").status_code == 404

@@ -152,8 +152,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_work_is_done_once(engine):
         one = course.hand_in(b"import time\ntime.sleep(3)\n" + RIGHT)
         crew.wake()
         eventually(lambda: course.state(one).state == "grading")
-        [process] = crew._processes.values()
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(crew._places[0].process.pid, signal.SIGKILL)
         eventually(lambda: course.state(one).state == "graded")
         assert crew.alive == 1
     assert (course.runs(), course.report(one).points) == ([one.id], Decimal(10))
@@ -166,3 +165,35 @@ def test_what_was_begun_is_brought_to_its_end(engine):
         crew.wake()
         eventually(lambda: course.state(one).state == "grading")
     assert course.state(one).state == "graded"
+
+
+def test_a_worker_that_takes_long_is_not_lost(engine, monkeypatch):
+    """It tells that it is there; else its submission would be graded again and again, and never."""
+    from grader.service import crew as crews
+
+    monkeypatch.setattr(crews, "LEASE", timedelta(seconds=2))
+    course = Course(engine)
+    with Crew(engine, 1, sandboxes.wanted(None)) as crew:
+        one = course.hand_in(b"import time\ntime.sleep(4)\n" + RIGHT)
+        crew.wake()
+        eventually(lambda: course.state(one).state == "grading")
+        with writing(engine) as db:  # as its own clock does every ten seconds, which is too seldom for a test
+            submissions.renew(db, crew._places[0].name, datetime.now(UTC) + timedelta(seconds=30))
+        eventually(lambda: course.state(one).state == "graded")
+    assert (course.runs(), course.state(one).tries) == ([one.id], 0)
+
+
+def test_what_is_to_be_graded_once_more_while_it_is_graded_is(engine, walls):
+    course = Course(engine)
+    one = course.hand_in(RIGHT)
+    with writing(engine) as db:
+        taken = submissions.claim(db, "w", datetime.now(UTC))
+        submissions.grade_again(db, taken, "the rubric was changed")
+        assert submissions.grade_all_again(db, course.assignment, "and again") == 1
+    with writing(engine) as db:
+        submissions.fail(db, taken, "w", "no walls")
+    desk.grade_next(engine, "w", walls)
+    assert course.state(one).why == "and again"
+    desk.grade_next(engine, "w", walls)
+    assert len(course.runs()) == 2
+    assert not desk.grade_next(engine, "w", walls)

@@ -80,7 +80,7 @@ def course(engine):
 
 @pytest.mark.parametrize("kind", databases.KINDS)
 def test_migrations_lead_to_the_tables_of_today(kind, tmp_path):
-    with databases.opened(kind, tmp_path) as engine, engine.connect() as connection:
+    with databases.opened(kind, tmp_path, fresh=True) as engine, engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": kind == "postgresql"})
         assert compare_metadata(context, schema.metadata) == []
         assert inspect(connection).get_view_names() == ["current_grade"]
@@ -88,7 +88,7 @@ def test_migrations_lead_to_the_tables_of_today(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", databases.KINDS)
 def test_migrations_lead_back_and_forth_with_data(kind, tmp_path):
-    with databases.opened(kind, tmp_path) as engine:
+    with databases.opened(kind, tmp_path, fresh=True) as engine:
         Course(engine).hand_in()
         database.migrate(engine, "0001")
         database.migrate(engine, "base")
@@ -97,11 +97,13 @@ def test_migrations_lead_back_and_forth_with_data(kind, tmp_path):
         Course(engine).hand_in()
 
 
-def test_a_database_of_a_later_grader_is_left_alone(engine):
-    with writing(engine) as db:
-        db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(GraderFault, match="it is of a later grader"):
-        database.migrate(engine)
+@pytest.mark.parametrize("kind", databases.KINDS)
+def test_a_database_of_a_later_grader_is_left_alone(kind, tmp_path):
+    with databases.opened(kind, tmp_path, fresh=True) as engine:
+        with writing(engine) as db:
+            db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(GraderFault, match="it is of a later grader"):
+            database.migrate(engine)
 
 
 @pytest.mark.parametrize(
@@ -392,8 +394,8 @@ def test_a_grade_can_say_why_it_is_what_it_is(course):
             (one.kind, one.points, one.text, one.by) for one in grades.history(db, course.assignment, course.ada)
         ]
     assert happened == [
-        ("graded", Decimal(4), "attempt 1: submitted", None),
-        ("graded", Decimal(5), "attempt 1: regrade: the rubric was mended", None),
+        ("graded", Decimal(4), "attempt 1, of 10, by version 1 of the rubric: submitted", None),
+        ("graded", Decimal(5), "attempt 1, of 10, by version 1 of the rubric: regrade: the rubric was mended", None),
         ("override", Decimal(6), "kindness", "Grace"),
     ]
 

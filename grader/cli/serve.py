@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ def serve(
         int | None, typer.Option("--workers", min=1, max=256, help="How many grade at once (default: a core each).")
     ] = None,
     sandbox: Annotated[str | None, typer.Option("--sandbox", metavar="B", help="The walls: zygote.")] = None,
+    link: Annotated[bool, typer.Option("--link", help="Print a new link for the instructor, also later on.")] = False,
     behind_tls: Annotated[
         bool, typer.Option("--behind-tls", help="Browsers come by https, through a proxy on this machine.")
     ] = False,
@@ -47,11 +49,17 @@ def serve(
     engine = databases.connect(database or f"sqlite:///{_own_database()}")
     databases.migrate(engine)
     with databases.writing(engine) as db:
-        begin.first(db, datetime.now(UTC))
-        token = begin.token_for_instructor(db, datetime.now(UTC))
+        is_first = begin.first(db, datetime.now(UTC))
+        token = begin.token_for_instructor(db, datetime.now(UTC)) if link or is_first else None
+    sandboxes.start(wanted).close()  # where there are no walls there is no service
     with Crew(engine, workers or worker.cores(), wanted) as crew:
-        app = apps.create(engine, crew.wake, is_secure=behind_tls)
-        _listen(app, host, port, token, behind_tls=behind_tls)
+        app = apps.create(engine, crew.wake, lambda: crew.alive, is_secure=behind_tls)
+        try:
+            _listen(app, host, port, token, behind_tls=behind_tls)
+        finally:
+            print(
+                "grade: ending; what is being graded is brought to its end, in half a minute at most", file=sys.stderr
+            )
     engine.dispose()
 
 
@@ -77,16 +85,25 @@ def _listen(app: object, host: str, port: int, token: str | None, *, behind_tls:
         app, host, port, log_level="warning", access_log=False, server_header=False, proxy_headers=behind_tls,  # type: ignore[arg-type] # an app of FastAPI's
         forwarded_allow_ips="127.0.0.1", timeout_graceful_shutdown=10,
     )  # fmt: skip
-    try:
-        listening = config.bind_socket()
-    except SystemExit:
-        raise GraderFault(
-            f"{host}:{port}: nobody can listen there now; expected a port that is free; name one with --port"
-        ) from None
+    listening = _bound(host, port)
     listening.listen()  # whoever follows the link at once is kept waiting, not turned away
     at = f"http://{host}:{listening.getsockname()[1]}"
     print(f"grade: serving at {at}; end it with Ctrl-C", file=sys.stderr)
     if token:
         print(f"{at}/enter?token={token}", flush=True)
         print("grade: the link above signs the instructor in, once, within a day", file=sys.stderr)
+    else:
+        print(f"{at}/", flush=True)
     uvicorn.Server(config).run([listening])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise GraderFault(
+            f"{host}:{port}: nobody can listen there now ({why}); expected an address of this machine and a port that "
+            "is free; name others with --host and --port"
+        ) from None

@@ -20,6 +20,7 @@ from grader.errors import UsageError
 from grader.report import Audience
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from grader.report import Report
@@ -62,8 +63,8 @@ def submit(
     _check_outputs(file, html, gradescope)
     if server is not None:
         given = {
-            "--student": student, "--seed": seed, "--submitted": submitted, "--audience": audience, "--sandbox": sandbox,
-            "--gradescope": gradescope, "--rubric": None if rubric == "backprop" else rubric,
+            "--student": student, "--seed": seed, "--submitted": submitted, "--audience": audience,
+            "--gradescope": gradescope, "--sandbox": sandbox, "--rubric": None if rubric == "backprop" else rubric,
         }  # fmt: skip
         _hand_in(server, intake.submission(file), given, html, as_json=as_json)
         return
@@ -93,7 +94,7 @@ def _print(seen: Report, *, as_json: bool) -> None:
 
 
 def _hand_in(
-    server: str, submission: Submission, given: dict[str, object], html: Path | None, *, as_json: bool
+    server: str, submission: Submission, given: Mapping[str, object], html: Path | None, *, as_json: bool
 ) -> None:
     """At a service, which decides what else there is to say."""
     from grader import account, client

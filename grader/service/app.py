@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Body, FastAPI, Request, Response
+from fastapi import Body, FastAPI, Request, Response, Security
 from fastapi.responses import RedirectResponse
+from fastapi.security import HTTPBearer
 from sqlalchemy import Engine, text
 from starlette.staticfiles import StaticFiles
 
@@ -18,16 +19,21 @@ from grader.store import people
 from grader.store.database import reading
 
 
-def create(engine: Engine, wake: Callable[[], None] = lambda: None, *, is_secure: bool = True) -> FastAPI:
-    """The app over a database. `wake` is called when something waits; `is_secure` is whether browsers come by https."""
+def create(
+    engine: Engine, wake: Callable[[], None] = lambda: None, workers: Callable[[], int] = lambda: 0, *,
+    is_secure: bool = True,
+) -> FastAPI:  # fmt: skip
+    """The app over a database. `wake` is called when something waits, `workers` tells how many grade."""
     app = FastAPI(
         title="grader", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None
     )
     app.state.engine, app.state.wake, app.state.is_secure = engine, wake, is_secure
+    app.state.workers = workers
     app.state.failures = sessions.Failures()
     problems.install(app, pages.trouble)
-    app.include_router(students.router, prefix="/api/v1", tags=["students"])
-    app.include_router(teaching.router, prefix="/api/v1", tags=["teaching"])
+    signed_in = [Security(HTTPBearer(auto_error=False, description="A token, as POST /tokens gives one"))]
+    app.include_router(students.router, prefix="/api/v1", tags=["students"], dependencies=signed_in)
+    app.include_router(teaching.router, prefix="/api/v1", tags=["teaching"], dependencies=signed_in)
     app.post("/api/v1/session", status_code=204, tags=["session"])(sign_in)
     app.delete("/api/v1/session", status_code=204, tags=["session"])(sign_out)
     app.get("/healthz", tags=["operation"])(health)
@@ -35,7 +41,7 @@ def create(engine: Engine, wake: Callable[[], None] = lambda: None, *, is_secure
     app.include_router(pages.router)
     app.add_exception_handler(pages.Away, lambda *_: RedirectResponse("/enter", 303))
     app.mount("/static", StaticFiles(packages=[("grader.service", "static")]))
-    app.add_middleware(Limits)
+    app.add_middleware(Limits, page=pages.trouble)
     return app
 
 
@@ -54,8 +60,8 @@ def sign_out(request: Request, db: Writes) -> Response:
     return response
 
 
-def health(request: Request) -> dict[str, str]:
-    """Whether the database answers."""
+def health(request: Request) -> dict[str, object]:
+    """Whether the database answers, and how many workers there are."""
     with reading(request.app.state.engine) as db:
         db.execute(text("SELECT 1"))
-    return {"database": "ok", "version": __version__}
+    return {"database": "ok", "workers": request.app.state.workers(), "version": __version__}

@@ -9,20 +9,20 @@ from sqlalchemy import select
 
 from grader import rubric as rubrics
 from grader.service import desk
-from grader.service.sessions import LINK
+from grader.service.identity import LINK
 from grader.store import courses, people, schema
 from grader.store.people import Person
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-LASTS = timedelta(hours=24)
+LASTS, LABEL = timedelta(hours=24), "instructor's link"
 
 
-def first(db: Connection, now: datetime) -> None:
-    """A course with an instructor and the homework that comes with the grader, where there is nothing yet."""
+def first(db: Connection, now: datetime) -> bool:
+    """Whether it is the first time: then a course is made, with an instructor and the homework that comes with us."""
     if db.execute(select(schema.person.c.id).limit(1)).first():
-        return
+        return False
     teacher = people.add(db, "Instructor", None, now)
     course = courses.create(db, "Machine Learning", now)
     people.enrol(db, course.id, teacher, "admin", now)
@@ -30,6 +30,7 @@ def first(db: Connection, now: datetime) -> None:
     rubric, _ = desk.loaded(text)
     assignment = courses.add_assignment(db, course, rubric.title, now, counts=rubric.attempts.counts)
     courses.add_rubric(db, assignment, text, teacher, now)
+    return True
 
 
 def token_for_instructor(db: Connection, now: datetime) -> str | None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy.exc import DBAPIError
 
 from grader import __version__, assignments, grading, settings
 from grader import rubric as rubrics
@@ -18,6 +21,8 @@ from grader.store.database import reading, writing
 from grader.values import Submission
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection, Engine
 
     from grader.assignments import Assignment
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from grader.sandbox import Sandbox
     from grader.store.courses import RubricVersion
 
+PAUSES = [0.1, 0.5, 1.0, 2.0, 4.0, 8.0]  # seconds between tries of a database that is away
 KEPT = 32  # rubrics that are ready
 
 
@@ -49,6 +55,8 @@ def grade_next(engine: Engine, name: str, sandbox: Sandbox) -> bool:
         with reading(engine) as db:
             task = _task(db, row)
         report = _report(task, sandbox)
+    except DBAPIError:  # not the submission's doing: its lease ends, and it is taken again
+        raise
     except GraderError as error:
         fault = str(error)
     except Exception as error:
@@ -58,12 +66,24 @@ def grade_next(engine: Engine, name: str, sandbox: Sandbox) -> bool:
             report.points, report.max_points, report.status, report.model_dump_json(), __version__,
             report.assignment_version,
         )  # fmt: skip
-        with writing(engine) as db:
-            submissions.finish(db, row, name, task.rubric, run, datetime.now(UTC))
+        _surely(engine, lambda db: submissions.finish(db, row, name, task.rubric, run, datetime.now(UTC)))
         return True
-    with writing(engine) as db:
-        submissions.fail(db, row, name, fault)
+    _surely(engine, lambda db: submissions.fail(db, row, name, fault))
     return True
+
+
+def _surely(engine: Engine, act: Callable[[Connection], object]) -> None:
+    """Do it, also where the database is away for a moment: what is graded is not graded again for that."""
+    for pause in PAUSES:
+        try:
+            with writing(engine) as db:
+                act(db)
+        except DBAPIError:
+            sleep(pause)
+        else:
+            return
+    with writing(engine) as db:
+        act(db)
 
 
 def _task(db: Connection, row: submissions.Submission) -> _Task:

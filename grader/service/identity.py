@@ -25,6 +25,9 @@ COOKIE = "grader_session"
 SESSION = timedelta(hours=12)
 ALL = "all"  # the scope of a session, and of tokens that are as good as their owner
 SCOPES = (ALL, "read", "submit", "grade")
+LINK = "link"  # the scope of a token that only signs in, once
+PERSONAL = "personal"  # and of one that signs in whenever its owner likes
+ENTRANCE = {LINK, PERSONAL}
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -55,8 +58,11 @@ def _writes(request: Request) -> Iterator[Connection]:
         yield db
 
 
-Reads = Annotated[Connection, Depends(_reads)]
-Writes = Annotated[Connection, Depends(_writes, scope="function")]  # done before the answer is sent
+# Both end before the answer is sent: it may take long, and what it tells of has to be done. Whoever asks is known
+# before either is begun, or each request would wait for a second connection while it holds a first. And only so many
+# are begun at a time, or those that have a connection would wait for threads, in which others wait for connections.
+Reads = Annotated[Connection, Depends(_reads, scope="function", max_concurrency=12)]
+Writes = Annotated[Connection, Depends(_writes, scope="function", max_concurrency=8)]
 
 
 def asker(request: Request) -> Asker:
@@ -66,7 +72,7 @@ def asker(request: Request) -> Asker:
     token = token if scheme.lower() == "bearer" else cookie or ""
     with reading(engine_of(request)) as db:
         found = people.signed_in(db, token.strip(), now()) if token else None
-    if found is None:
+    if found is None or found.scopes & ENTRANCE:
         raise NOBODY
     by_cookie = scheme.lower() != "bearer"
     csrf = csrf_of(token) if by_cookie else None

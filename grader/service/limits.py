@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
@@ -9,6 +10,8 @@ from fastapi import HTTPException
 from grader.service import problems
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 1_200_000  # bytes: a file of a megabyte, and what stands around it
@@ -26,15 +29,19 @@ HEADERS = {
 class Limits:
     """Around the app: a body that is too large is refused, by its length where that is told, else as it comes."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, page: Callable[[int, str, str], ASGIApp]) -> None:
+        self._app, self._page = app, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
+        begun = False
+
         async def with_headers(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start":
                 own = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *((k, v) for k, v in HEADERS.items() if k not in own)]
@@ -47,7 +54,7 @@ class Limits:
             return
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > LARGEST_BODY:
-            await _too_large()(scope, receive, with_headers)
+            await self._refused(scope, 413, TOO_LARGE)(scope, receive, with_headers)
             return
         taken = 0
 
@@ -59,11 +66,19 @@ class Limits:
                 raise HTTPException(413, TOO_LARGE)
             return message
 
-        await self._app(scope, counted, with_headers)
+        try:
+            await self._app(scope, counted, with_headers)
+        except Exception:
+            logging.getLogger(__name__).exception("%s %s", scope["method"], scope["path"])
+            if begun:
+                raise
+            await self._refused(scope, 500, FAULT)(scope, receive, with_headers)
+
+    def _refused(self, scope: Scope, status: int, detail: str) -> ASGIApp:
+        if scope["path"].startswith("/api/"):
+            return problems.answer(status, detail)
+        return self._page(status, problems.TITLES[status], detail)
 
 
-TOO_LARGE = f"the request: it is larger than {LARGEST_BODY:,} bytes; expected a file of 1 MB at most; take the data out"
-
-
-def _too_large() -> ASGIApp:
-    return problems.answer(413, TOO_LARGE)
+FAULT = "a fault of ours: it is noted; expected none; try again, nothing that was answered is lost"
+TOO_LARGE = "the file: it is larger than 1 MB; expected the functions alone; take the data out"

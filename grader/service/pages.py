@@ -16,6 +16,7 @@ from grader.render import mathml
 from grader.render.numbers import plain
 from grader.service import desk, sessions, students, teaching
 from grader.service.identity import (
+    ALL,
     COOKIE,
     Asker,
     Reads,
@@ -44,7 +45,7 @@ def visitor(request: Request) -> Asker:
     session = request.cookies.get(COOKIE, "")
     with reading(engine_of(request)) as db:
         found = people.signed_in(db, session, now()) if session else None
-    if found is None:
+    if found is None or found.scopes != {ALL}:
         raise Away
     return Asker(found.person, found.scopes, csrf_of(session))
 
@@ -84,7 +85,7 @@ def trouble(status: int, title: str, detail: str) -> Response:
 
 
 @router.get("/")
-def home(db: Reads, who: Visitor) -> HTMLResponse:
+def home(who: Visitor, db: Reads) -> HTMLResponse:
     """Courses, and what is asked in them."""
     found = []
     for course in courses.of(db, who.person):
@@ -94,9 +95,13 @@ def home(db: Reads, who: Visitor) -> HTMLResponse:
 
 
 @router.get("/enter")
-def entrance(token: str = "") -> HTMLResponse:
+def entrance(request: Request, token: str = "") -> Response:
     """A link leads here; what it is good for is used up by the button alone, for mail programs look at links too."""
-    return page("enter.html", None, token=token, why="")
+    try:
+        visitor(request)
+    except Away:
+        return page("enter.html", None, token=token, why="")
+    return RedirectResponse("/", 303)
 
 
 @router.post("/enter")
@@ -111,7 +116,7 @@ def enter(request: Request, db: Writes, token: Annotated[str, Form(max_length=20
 
 
 @router.post("/leave")
-def leave(request: Request, db: Writes, who: Visitor, csrf: Annotated[str, Form()]) -> Response:
+def leave(request: Request, who: Visitor, db: Writes, csrf: Annotated[str, Form()]) -> Response:
     _refuse_foreign(who, csrf)
     people.revoke(db, request.cookies.get(COOKIE, ""), now())
     response = RedirectResponse("/", 303)
@@ -120,7 +125,7 @@ def leave(request: Request, db: Writes, who: Visitor, csrf: Annotated[str, Form(
 
 
 @router.get("/assignments/{assignment}")
-def an_assignment(db: Reads, who: Visitor, assignment: str) -> HTMLResponse:
+def an_assignment(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
     """Everything to know before handing in, the form to hand in, and what was handed in."""
     return _assignment(db, who, assignment)
 
@@ -134,13 +139,14 @@ def _assignment(db: Reads, who: Asker, assignment: str, why: str = "", status: i
         "assignment.html", who, status, why=why, one=students.assignment_of(db, who, found), late=rubric.late,
         criteria=[one for one in rubric.criteria if one.visible], teaches=people.may(member, "grader"),
         attempts=[students.submission_of(db, one) for one in mine], key=people.unguessable(),
+        said=[one for one in grades.history(db, found, who.person) if one.by],
         counted=next((one.public for one in mine if grade and one.id == grade.submission_id), None),
     )  # fmt: skip
 
 
 @router.post("/assignments/{assignment}")
 def hand_in(
-    request: Request, tasks: BackgroundTasks, db: Writes, who: Visitor, assignment: str,
+    request: Request, tasks: BackgroundTasks, who: Visitor, db: Writes, assignment: str,
     csrf: Annotated[str, Form()], key: Annotated[str, Form(min_length=8, max_length=200)],
     file: Annotated[UploadFile | None, File()] = None, text: Annotated[str, Form()] = "",
 ) -> Response:  # fmt: skip
@@ -160,22 +166,33 @@ def hand_in(
 
 
 @router.get("/assignments/{assignment}/starter")
-def starter(db: Reads, who: Visitor, assignment: str) -> Response:
-    return students.starter(db, who, assignment)
+def starter(who: Visitor, db: Reads, assignment: str) -> Response:
+    return students.starter(who, db, assignment)
 
 
 @router.get("/assignments/{assignment}/class")
-def the_class(db: Reads, who: Visitor, assignment: str) -> HTMLResponse:
+def the_class(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
     """Everybody's grade."""
     found, _ = assignment_for(db, who, assignment, "grader")
     return page(
-        "class.html", who, assignment=found, grades=teaching.all_grades(db, who, assignment),
-        waiting=submissions.waiting(db),
+        "class.html", who, assignment=found, grades=teaching.all_grades(who, db, assignment),
+        waiting=submissions.waiting(db), faults=list(submissions.faults(db, found)),
+    )  # fmt: skip
+
+
+@router.get("/assignments/{assignment}/students/{person}")
+def a_student(who: Visitor, db: Reads, assignment: str, person: str) -> HTMLResponse:
+    """All of a student's attempts, and why their grade is what it is."""
+    found, _ = assignment_for(db, who, assignment, "grader")
+    return page(
+        "student.html", who, assignment=found, attempts=teaching.attempts(who, db, assignment, person),
+        history=teaching.history(who, db, assignment, person),
+        grade=next(one for one in teaching.all_grades(who, db, assignment) if one.person == person),
     )  # fmt: skip
 
 
 @router.get("/submissions/{submission}")
-def a_submission(db: Reads, who: Visitor, submission: str) -> HTMLResponse:
+def a_submission(who: Visitor, db: Reads, submission: str) -> HTMLResponse:
     """How far an attempt is, and its report as soon as there is one."""
     found, _ = submission_for(db, who, submission)
     of = courses.assignment_of(db, found.assignment_id)
@@ -183,13 +200,13 @@ def a_submission(db: Reads, who: Visitor, submission: str) -> HTMLResponse:
 
 
 @router.get("/submissions/{submission}/report")
-def report(db: Reads, who: Visitor, submission: str) -> Response:
+def report(who: Visitor, db: Reads, submission: str) -> Response:
     """The report, as `grade submit --html` makes it: all of it for graders, else what a student may see."""
     _, member = submission_for(db, who, submission)
     audience = "instructor" if people.may(member, "grader") else "student"
-    return students.report(db, who, submission, audience, "text/html")  # type: ignore[arg-type] # one of the two
+    return students.report(who, db, submission, audience, "text/html")  # type: ignore[arg-type] # one of the two
 
 
 @router.get("/submissions/{submission}/file")
-def file(db: Reads, who: Visitor, submission: str) -> Response:
-    return students.file(db, who, submission)
+def file(who: Visitor, db: Reads, submission: str) -> Response:
+    return students.file(who, db, submission)

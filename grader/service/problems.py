@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy import exc
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 
 from grader.errors import GraderFault, UsageError
@@ -23,7 +24,7 @@ AGAIN_AFTER = "5"  # seconds
 TITLES = {
     400: "It cannot be done", 401: "Nobody is signed in", 403: "You may not", 404: "There is no such thing",
     405: "It is not done this way", 409: "It is in conflict", 413: "It is too large", 415: "It is of another kind",
-    422: "It is not as it should be", 429: "Too many", 503: "Not now",
+    422: "It is not as it should be", 429: "Too many", 500: "It went wrong, by our fault", 503: "Not now",
 }  # fmt: skip
 
 
@@ -64,6 +65,8 @@ def install(app: FastAPI, page: Callable[[int, str, str], Response]) -> None:
         UsageError: lambda request, error: told(request, 400, str(error)),
         GraderFault: lambda request, error: told(request, 503, str(error), again),
         DataError: lambda request, _: told(request, 422, NOT_KEPT),
+        IntegrityError: lambda request, _: told(request, 409, CONFLICT),
+        exc.TimeoutError: lambda request, _: told(request, 503, OUT_OF_REACH, again),
         DBAPIError: lambda request, _: told(request, 503, OUT_OF_REACH, again),
         HTTPException: lambda request, error: told(request, error.status_code, str(error.detail), error.headers),
         RequestValidationError: lambda request, error: told(request, 422, **_invalid(error)),
@@ -73,6 +76,7 @@ def install(app: FastAPI, page: Callable[[int, str, str], Response]) -> None:
 
 
 NOT_KEPT = "a text: it holds what no database keeps, such as a NUL; expected plain text; take that out"
+CONFLICT = "it: somebody has done the same at the same moment; expected one of you; look, and do it again if need be"
 OUT_OF_REACH = "the database does not answer; expected it to come back; try again, nothing that was answered is lost"
 
 

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from grader.service.identity import ALL, COOKIE, SESSION, now
+from grader.service.identity import ALL, COOKIE, LINK, PERSONAL, SESSION, now
 from grader.service.problems import Problem
 from grader.store import people
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 MOST_FAILURES, LATELY = 20, 60.0  # of one address, in so many seconds
 MOST_ADDRESSES = 10_000  # that are remembered
-LINK = "link"  # the scope of a token that only signs in
 
 
 class Failures:
@@ -48,6 +47,8 @@ def begin(request: Request, db: Connection, token: str) -> str:
     failures: Failures = request.app.state.failures
     address = request.client.host if request.client else ""
     failures.refuse(address)
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Problem(403, "the sign-in: another page sent you; expected a form of ours; open your link itself")
     try:
         return _begun(db, token)
     except Problem:
@@ -57,7 +58,7 @@ def begin(request: Request, db: Connection, token: str) -> str:
 
 def _begun(db: Connection, token: str) -> str:
     found = people.signed_in(db, token, now())
-    if found is None or not found.scopes & {LINK, ALL}:
+    if found is None or not found.scopes & {LINK, PERSONAL, ALL}:
         raise Problem(403, "the link: it is used up, too old, or none; expected a new one; ask your instructor for it")
     if LINK in found.scopes and not people.use_up(db, token, now()):
         raise Problem(403, "the link: it has just been used; expected a new one; ask your instructor for it")

@@ -56,7 +56,7 @@ class NewAssignment(_Shape):
     title: Name
     rubric: Annotated[str, Field(max_length=200_000, description="The rubric, as TOML")]
     due: datetime | None = None
-    counts: Literal["latest", "best"] = "latest"
+    counts: Literal["latest", "best"] | None = Field(default=None, description="As the rubric has it, if not given")
     most_attempts: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
@@ -149,10 +149,33 @@ class Happening(_Shape):
     """Something that made a grade what it is; `by` is null for the grader."""
 
     at: datetime
-    kind: Literal["graded", "override", "release", "comment"]
+    kind: Literal["graded", "override", "release", "comment", "extension"]
     points: Points | None
     text: str
     by: str | None
+
+
+class NewToken(_Shape):
+    """A token for a script of the asker's own."""
+
+    label: Name
+    scopes: Annotated[list[Literal["all", "read", "submit", "grade"]], Field(min_length=1, max_length=4)]
+    days: Annotated[int, Field(ge=1, le=400)] = 200
+
+
+class Token(_Shape):
+    """It is told here, and never again."""
+
+    token: str
+    expires: datetime
+
+
+class Fault(_Shape):
+    """A submission that could not be graded, and why."""
+
+    submission: str
+    person: str
+    fault: str
 
 
 class Regrade(_Shape):

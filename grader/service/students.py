@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, File, Header, Query, Request, Response, UploadFile
@@ -16,6 +17,7 @@ from grader.render import html
 from grader.report import Report
 from grader.service import desk, shapes
 from grader.service.identity import (
+    ALL,
     Asker,
     Asks,
     Reads,
@@ -31,6 +33,7 @@ from grader.service.problems import Problem, nothing
 from grader.store import courses, grades, people, submissions
 from grader.store.courses import Assignment
 from grader.store.database import reading
+from grader.store.people import Person
 from grader.values import LARGEST_FILE
 
 router = APIRouter()
@@ -47,8 +50,17 @@ def me(asks: Asks) -> shapes.Me:
     return shapes.Me(id=asks.person.public, name=asks.person.name, email=asks.person.email, scopes=sorted(asks.scopes))
 
 
+@router.post("/tokens", status_code=201)
+def new_token(asks: Asks, db: Writes, new: shapes.NewToken) -> shapes.Token:
+    """A token for a script; it may do no more than the asker's own."""
+    if ALL not in asks.scopes and not set(new.scopes) <= asks.scopes:
+        raise Problem(403, f"a token: yours is good for {', '.join(sorted(asks.scopes))}; expected no more than that")
+    expires = now() + timedelta(days=new.days)
+    return shapes.Token(token=people.issue(db, asks.person, new.label, new.scopes, now(), expires), expires=expires)
+
+
 @router.get("/courses")
-def my_courses(db: Reads, asks: Asks) -> list[shapes.Course]:
+def my_courses(asks: Asks, db: Reads) -> list[shapes.Course]:
     """The courses the asker is in."""
     needs(asks, "read")
     found = [(course, people.membership(db, course.id, asks.person)) for course in courses.of(db, asks.person)]
@@ -56,7 +68,7 @@ def my_courses(db: Reads, asks: Asks) -> list[shapes.Course]:
 
 
 @router.get("/courses/{course}/assignments")
-def my_assignments(db: Reads, asks: Asks, course: str) -> list[shapes.Assignment]:
+def my_assignments(asks: Asks, db: Reads, course: str) -> list[shapes.Assignment]:
     """What is asked in a course."""
     needs(asks, "read")
     found, _ = course_for(db, asks, course)
@@ -64,7 +76,7 @@ def my_assignments(db: Reads, asks: Asks, course: str) -> list[shapes.Assignment
 
 
 @router.get("/assignments/{assignment}")
-def an_assignment(db: Reads, asks: Asks, assignment: str) -> shapes.Assignment:
+def an_assignment(asks: Asks, db: Reads, assignment: str) -> shapes.Assignment:
     needs(asks, "read")
     return assignment_of(db, asks, assignment_for(db, asks, assignment)[0])
 
@@ -72,15 +84,22 @@ def an_assignment(db: Reads, asks: Asks, assignment: str) -> shapes.Assignment:
 def assignment_of(db: Connection, asks: Asker, one: Assignment) -> shapes.Assignment:
     attempts = sum(1 for _ in submissions.of_person(db, one, asks.person))
     grade = grades.of_person(db, one, asks.person)
+    due = due_of(db, one, asks.person)
     return shapes.Assignment(
-        id=one.public, title=one.title, due=courses.due(db, one, asks.person), counts=one.counts, attempts=attempts,  # type: ignore[arg-type] # the table allows these alone
+        id=one.public, title=one.title, due=due, counts=one.counts, attempts=attempts,  # type: ignore[arg-type] # the table allows these alone
         attempts_left=None if one.most_attempts is None else max(0, one.most_attempts - attempts),
         points=grade and grade.points, max_points=grade and grade.maximum,
     )  # fmt: skip
 
 
+def due_of(db: Connection, assignment: Assignment, person: Person) -> datetime | None:
+    """Until when somebody may hand in: their extension, the assignment's own time, or else its rubric's."""
+    late = desk.loaded(courses.rubric(db, assignment).text)[0].late
+    return courses.due(db, assignment, person) or (late.deadline if late else None)
+
+
 @router.get("/assignments/{assignment}/starter", response_class=PlainTextResponse)
-def starter(db: Reads, asks: Asks, assignment: str) -> Response:
+def starter(asks: Asks, db: Reads, assignment: str) -> Response:
     """The file a student fills in."""
     needs(asks, "read")
     found, _ = assignment_for(db, asks, assignment)
@@ -89,7 +108,7 @@ def starter(db: Reads, asks: Asks, assignment: str) -> Response:
 
 
 @router.get("/assignments/{assignment}/rubric")
-def rubric(db: Reads, asks: Asks, assignment: str) -> list[dict[str, object]]:
+def rubric(asks: Asks, db: Reads, assignment: str) -> list[dict[str, object]]:
     """What each part is worth, of those a student may see."""
     needs(asks, "read")
     found, _ = assignment_for(db, asks, assignment)
@@ -99,7 +118,7 @@ def rubric(db: Reads, asks: Asks, assignment: str) -> list[dict[str, object]]:
 
 @router.post("/assignments/{assignment}/submissions", status_code=202)
 def hand_in(
-    request: Request, response: Response, tasks: BackgroundTasks, db: Writes, asks: Asks, assignment: str,
+    request: Request, response: Response, tasks: BackgroundTasks, asks: Asks, db: Writes, assignment: str,
     file: Annotated[UploadFile, File(description="One Python file of at most 1 MB")], key: Key = None,
 ) -> shapes.Submission:  # fmt: skip
     """Hand in a file. With an Idempotency-Key, the same request sent again is the same submission."""
@@ -118,7 +137,11 @@ def receive(
     found, member = assignment_for(db, asks, assignment)
     if len(content) > LARGEST_FILE:
         raise Problem(413, "the file: it is larger than 1 MB; expected the functions alone; take the data out")
+    if not content.strip():
+        raise Problem(400, "the file: there is nothing in it; expected your Python file; choose it, or paste it")
     if key is not None and (known := submissions.by_key(db, member.person, key)):
+        if known.blob != hashlib.sha256(content).hexdigest() or known.assignment_id != found.id:
+            raise Problem(409, "the Idempotency-Key: it was another file's; expected one for each; make a new one")
         return known
     if submissions.since(db, member.person, now() - LATELY) >= MOST_LATELY:
         raise Problem(
@@ -138,7 +161,7 @@ def _plain(name: str | None) -> str:
 
 @router.get("/assignments/{assignment}/submissions")
 def my_submissions(
-    db: Reads, asks: Asks, assignment: str, before: Annotated[int | None, Query(ge=1, le=2**31)] = None
+    asks: Asks, db: Reads, assignment: str, before: Annotated[int | None, Query(ge=1, le=2**31)] = None
 ) -> shapes.Submissions:
     """The asker's attempts, the latest first; `before` is the cursor that the page before this one gave."""
     needs(asks, "read")
@@ -149,7 +172,7 @@ def my_submissions(
 
 
 @router.get("/submissions/{submission}")
-def a_submission(db: Reads, asks: Asks, submission: str) -> shapes.Submission:
+def a_submission(asks: Asks, db: Reads, submission: str) -> shapes.Submission:
     """How far an attempt is."""
     needs(asks, "read")
     return submission_of(db, submission_for(db, asks, submission)[0])
@@ -167,7 +190,7 @@ def submission_of(db: Connection, one: submissions.Submission) -> shapes.Submiss
 
 @router.get("/submissions/{submission}/report", response_model=None)
 def report(
-    db: Reads, asks: Asks, submission: str, audience: Literal["student", "instructor"] = "student",
+    asks: Asks, db: Reads, submission: str, audience: Literal["student", "instructor"] = "student",
     accept: Annotated[str, Header()] = "",
 ) -> Response:  # fmt: skip
     """The report: as a page where that is asked for, else as JSON. What is hidden from students is for graders."""
@@ -188,7 +211,7 @@ PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; fra
 
 
 @router.get("/submissions/{submission}/file", response_model=None)
-def file(db: Reads, asks: Asks, submission: str) -> Response:
+def file(asks: Asks, db: Reads, submission: str) -> Response:
     """What was handed in, to be kept and never to be shown as a page."""
     needs(asks, "read")
     found, _ = submission_for(db, asks, submission)
@@ -201,7 +224,7 @@ def _attachment(content: bytes, name: str) -> Response:
 
 
 @router.get("/submissions/{submission}/events", response_model=None)
-def events(request: Request, db: Reads, asks: Asks, submission: str) -> Response:
+def events(request: Request, asks: Asks, db: Reads, submission: str) -> Response:
     """How far it is, as it goes on: an event for each change (server-sent events), until it is graded."""
     needs(asks, "read")
     found, _ = submission_for(db, asks, submission)

@@ -109,6 +109,7 @@ def assignment_of(db: Connection, number: int) -> Assignment:
 def add_rubric(db: Connection, assignment: Assignment, text: str, by: Person | None, now: datetime) -> RubricVersion:
     """The next version; or the last one again, where its text is the same."""
     digest = hashlib.sha256(text.encode()).hexdigest()
+    db.execute(select(schema.assignment.c.id).where(schema.assignment.c.id == assignment.id).with_for_update())
     last = _last_rubric(db, assignment)
     if last and last.sha256 == digest:
         return last

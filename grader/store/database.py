@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000")
 LIKE = "sqlite:////var/lib/grader/grader.db or postgresql://user@host/name"
+THREADS = 50  # that may each want a connection: more than a server has
 _READS = "grader_reads"
 
 
@@ -37,11 +38,13 @@ def connect(url: str) -> Engine:
         raise UsageError(f"--database: it is no database's address; expected one as {LIKE}; correct it") from None
     kind = parsed.get_backend_name()
     if kind == "sqlite":
-        engine = create_engine(parsed)
+        engine = create_engine(parsed, pool_size=THREADS)
         event.listen(engine, "connect", _settle)
         event.listen(engine, "begin", _begin)
     elif kind == "postgresql":
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+        engine = create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10, max_overflow=THREADS
+        )
     else:
         raise UsageError(f"--database: it is of {kind}; expected one as {LIKE}; name such a one")
     try:

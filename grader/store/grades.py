@@ -101,16 +101,30 @@ def _add(db: Connection, assignment: Assignment, person: Person, by: Person, now
 def history(db: Connection, assignment: Assignment, person: Person) -> list[Happening]:
     """Why the grade is what it is: every grading and every word of a person's, in order."""
     run, submission, event, by = schema.grading_run.c, schema.submission.c, schema.grade_event.c, schema.person.c
+    rubric, extension = schema.rubric.c, schema.extension.c
     runs = db.execute(
-        select(run.finished, run.points, run.why, submission.attempt)
+        select(run.finished, run.points, run.max_points, run.why, submission.attempt, rubric.version)
         .join(schema.submission)
+        .join(schema.rubric)
         .where(submission.assignment_id == assignment.id, submission.person_id == person.id)
+    )
+    extended = db.execute(
+        select(extension.created, extension.due, extension.reason, by.name)
+        .join(schema.person, by.id == extension.by_id)
+        .where(extension.assignment_id == assignment.id, extension.person_id == person.id)
     )
     events = db.execute(
         select(event.created, event.kind, event.points, event.text, by.name)
         .join(schema.person, by.id == event.by_id)
         .where(event.assignment_id == assignment.id, event.person_id == person.id)
     )
-    happened = [Happening(at, "graded", points, f"attempt {n}: {why}", None) for at, points, why, n in runs]
+    happened = [
+        Happening(at, "graded", points, f"attempt {n}, of {of:g}, by version {version} of the rubric: {why}", None)
+        for at, points, of, why, n, version in runs
+    ]
+    happened += [
+        Happening(at, "extension", None, f"until {due:%Y-%m-%d %H:%M} UTC: {reason}", name)
+        for at, due, reason, name in extended
+    ]
     happened += [Happening(*row) for row in events]
     return sorted(happened, key=lambda one: one.at)

@@ -10,6 +10,7 @@ import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
 from grader.store import schema
@@ -63,8 +64,11 @@ def add(db: Connection, name: str, email: str | None, now: datetime) -> Person:
     if email and (known := _by_email(db, email)):
         return known
     values = {"public": unguessable(), "name": name, "email": email and email.strip().casefold(), "created": now}
-    row = db.execute(insert(schema.person).values(values).returning(*_PERSON)).one()
-    return Person(*row)
+    try:
+        with db.begin_nested():
+            return Person(*db.execute(insert(schema.person).values(values).returning(*_PERSON)).one())
+    except IntegrityError:  # somebody else has just added them
+        return add(db, name, email, now)
 
 
 def _by_email(db: Connection, email: str) -> Person | None:
@@ -118,6 +122,14 @@ def revoke(db: Connection, token: str, now: datetime) -> bool:
     return db.execute(done).rowcount == 1
 
 
+def revoke_all(db: Connection, person: Person, label: str | None, now: datetime) -> None:
+    """All of somebody's tokens of this label, or all they have."""
+    known = schema.token
+    theirs = [known.c.person_id == person.id, known.c.revoked.is_(None)]
+    theirs += [known.c.label == label] if label else []
+    db.execute(update(known).where(*theirs).values(revoked=now))
+
+
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -169,6 +181,14 @@ def _members(db: Connection, course_id: int, *conditions: object) -> Iterator[Me
         .order_by(schema.person.c.name, schema.person.c.id)
     )
     return (Member(Person(*row[:4]), course_id, *row[4:]) for row in rows)
+
+
+def memberships(db: Connection, person: Person) -> list[Member]:
+    """What somebody is, in every course they are in."""
+    table = schema.member.c
+    query = select(table.course_id, table.role, table.key, table.section)
+    rows = db.execute(query.where(table.person_id == person.id, table.gone.is_(None)))
+    return [Member(person, *row) for row in rows]
 
 
 def may(member: Member | None, role: str) -> bool:

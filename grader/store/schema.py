@@ -97,7 +97,7 @@ def _text(name: str, *, nullable: bool = False, **options: Any) -> Column[str]:
 ROLES = ("student", "grader", "instructor", "admin")
 STATES = ("received", "grading", "graded", "fault")
 EVENTS = ("override", "release", "comment")
-_WAITING = text("state = 'received'")
+_WAITING, _GRADING, _FAULTY = (text(f"state = '{state}'") for state in ("received", "grading", "fault"))
 
 person = Table(
     "person", metadata, _id(), _public(), _text("name"), _text("email", nullable=True, unique=True), _at("created"),
@@ -147,9 +147,13 @@ submission = Table(  # the truth of the queue; `key` is the request's, by which 
     _text("state", server_default="received"), Column("priority", Integer, nullable=False, server_default="0"),
     Column("tries", Integer, nullable=False, server_default="0"), _text("why", server_default="submitted"),
     _text("worker", nullable=True), _at("claimed", nullable=True), _text("fault", nullable=True),
+    _text("again", nullable=True),  # why it is to be graded once more, where that was wished while it was graded
     UniqueConstraint("assignment_id", "person_id", "attempt"), UniqueConstraint("person_id", "key"),
     CheckConstraint(f"state IN {STATES}", "state"),
     Index("ix_submission_waiting", "priority", "id", postgresql_where=_WAITING, sqlite_where=_WAITING),
+    Index("ix_submission_grading", "worker", postgresql_where=_GRADING, sqlite_where=_GRADING),
+    Index("ix_submission_faulty", "assignment_id", postgresql_where=_FAULTY, sqlite_where=_FAULTY),
+    Index(None, "person_id", "received"),
 )  # fmt: skip
 
 grading_run = Table(  # only ever added to; the last one of a submission counts
@@ -170,30 +174,32 @@ grade_event = Table(  # only ever added to
 # The current grade is worked out, never kept: the attempt that counts, or what a person has put in its place since.
 CURRENT_GRADE = """
 CREATE VIEW current_grade AS
-WITH last_run AS (
-    SELECT submission_id, MAX(id) AS id FROM grading_run GROUP BY submission_id
-), attempt AS (
+WITH attempt AS (
     SELECT submission.assignment_id, submission.person_id, submission.id AS submission_id, grading_run.id AS run_id,
         grading_run.points, grading_run.max_points, ROW_NUMBER() OVER (
             PARTITION BY submission.assignment_id, submission.person_id
             ORDER BY CASE WHEN assignment.counts = 'best' THEN -grading_run.points ELSE 0 END, submission.attempt DESC
         ) AS place
-    FROM last_run JOIN grading_run ON grading_run.id = last_run.id
-    JOIN submission ON submission.id = last_run.submission_id
+    FROM submission
+    JOIN grading_run ON grading_run.id = (
+        SELECT MAX(last.id) FROM grading_run AS last WHERE last.submission_id = submission.id
+    )
     JOIN assignment ON assignment.id = submission.assignment_id
-), last_word AS (
-    SELECT assignment_id, person_id, MAX(id) AS id FROM grade_event WHERE kind IN ('override', 'release')
-    GROUP BY assignment_id, person_id
-), said AS (
-    SELECT grade_event.* FROM grade_event JOIN last_word ON last_word.id = grade_event.id WHERE kind = 'override'
 )
 SELECT attempt.assignment_id, attempt.person_id, attempt.submission_id, attempt.run_id, said.id AS event_id,
     COALESCE(said.points, attempt.points) AS points, attempt.points AS graded_points, attempt.max_points
-FROM attempt LEFT JOIN said ON said.assignment_id = attempt.assignment_id AND said.person_id = attempt.person_id
+FROM attempt LEFT JOIN grade_event AS said ON said.kind = 'override' AND said.id = (
+    SELECT MAX(word.id) FROM grade_event AS word WHERE word.assignment_id = attempt.assignment_id
+    AND word.person_id = attempt.person_id AND word.kind IN ('override', 'release')
+)
 WHERE attempt.place = 1
 UNION ALL
-SELECT said.assignment_id, said.person_id, NULL, NULL, said.id, said.points, NULL, NULL FROM said
-WHERE NOT EXISTS (
-    SELECT 1 FROM attempt WHERE attempt.assignment_id = said.assignment_id AND attempt.person_id = said.person_id
+SELECT said.assignment_id, said.person_id, NULL, NULL, said.id, said.points, NULL, NULL FROM grade_event AS said
+WHERE said.kind = 'override' AND said.id = (
+    SELECT MAX(word.id) FROM grade_event AS word WHERE word.assignment_id = said.assignment_id
+    AND word.person_id = said.person_id AND word.kind IN ('override', 'release')
+) AND NOT EXISTS (
+    SELECT 1 FROM submission JOIN grading_run ON grading_run.submission_id = submission.id
+    WHERE submission.assignment_id = said.assignment_id AND submission.person_id = said.person_id
 )
 """

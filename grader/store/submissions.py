@@ -169,8 +169,18 @@ def fail(db: Connection, submission: Submission, worker: str, fault: str) -> Non
 
 
 def _give_back(db: Connection, submission: Submission, worker: str, values: dict[str, object]) -> bool:
+    """Whether it was this worker's still. What was to be graded once more meanwhile waits again."""
     mine = (_table.c.id == submission.id, _table.c.state == "grading", _table.c.worker == worker)
-    return db.execute(update(_table).where(*mine).values(worker=None, claimed=None, **values)).rowcount == 1
+    done = db.execute(update(_table).where(*mine).values(worker=None, claimed=None, **values)).rowcount == 1
+    wished = (_table.c.id == submission.id, _table.c.again.is_not(None), _table.c.state == "graded")
+    db.execute(update(_table).where(*wished).values(state="received", why=_table.c.again, again=None, priority=BATCH))
+    return done
+
+
+def renew(db: Connection, worker: str, now: datetime) -> None:
+    """This worker is at it still."""
+    mine = (_table.c.state == "grading", _table.c.worker == worker)
+    db.execute(update(_table).where(*mine).values(claimed=now))
 
 
 def reclaim(db: Connection, before: datetime) -> int:
@@ -192,16 +202,26 @@ def _take(db: Connection, theirs: ColumnElement[bool]) -> int:
 
 
 def grade_again(db: Connection, submission: Submission, why: str) -> None:
-    """Put it into the queue once more, behind whoever waits."""
-    values = {"state": "received", "priority": BATCH, "tries": 0, "why": why, "fault": None}
-    db.execute(update(_table).where(_table.c.id == submission.id, _table.c.state != "grading").values(values))
+    """Put it into the queue once more, behind whoever waits; or when it is graded, where it is just being."""
+    _again(db, _table.c.id == submission.id, why)
 
 
 def grade_all_again(db: Connection, assignment: Assignment, why: str) -> int:
     """Put every attempt at an assignment into the queue once more; gives how many there are."""
+    return _again(db, _table.c.assignment_id == assignment.id, why)
+
+
+def _again(db: Connection, which: ColumnElement[bool], why: str) -> int:
+    """What still waits is graded by the rubric of then as it is."""
     values = {"state": "received", "priority": BATCH, "tries": 0, "why": why, "fault": None}
-    mine = (_table.c.assignment_id == assignment.id, _table.c.state != "grading")
-    return db.execute(update(_table).where(*mine).values(values)).rowcount
+    done = db.execute(update(_table).where(which, _table.c.state.in_(("graded", "fault"))).values(values)).rowcount
+    return done + db.execute(update(_table).where(which, _table.c.state == "grading").values(again=why)).rowcount
+
+
+def faults(db: Connection, assignment: Assignment) -> Iterator[Submission]:
+    """What could not be graded, by a fault of ours."""
+    mine = (_table.c.assignment_id == assignment.id, _table.c.state == "fault")
+    return (Submission(*row) for row in db.execute(select(*_FIELDS).where(*mine).order_by(_table.c.id)))
 
 
 def publics(db: Connection, assignment: Assignment) -> dict[int, str]:
@@ -218,5 +238,5 @@ def ahead_of(db: Connection, submission: Submission) -> int:
 
 
 def waiting(db: Connection) -> int:
-    """How many are not graded yet."""
-    return int(db.execute(select(func.count()).where(_table.c.state.in_(("received", "grading")))).scalar_one())
+    """How many nobody has begun to grade."""
+    return int(db.execute(select(func.count()).where(_table.c.state == "received")).scalar_one())

@@ -13,31 +13,33 @@ TIME = sa.DateTime(timezone=True)
 
 CURRENT_GRADE = """
 CREATE VIEW current_grade AS
-WITH last_run AS (
-    SELECT submission_id, MAX(id) AS id FROM grading_run GROUP BY submission_id
-), attempt AS (
+WITH attempt AS (
     SELECT submission.assignment_id, submission.person_id, submission.id AS submission_id, grading_run.id AS run_id,
         grading_run.points, grading_run.max_points, ROW_NUMBER() OVER (
             PARTITION BY submission.assignment_id, submission.person_id
             ORDER BY CASE WHEN assignment.counts = 'best' THEN -grading_run.points ELSE 0 END, submission.attempt DESC
         ) AS place
-    FROM last_run JOIN grading_run ON grading_run.id = last_run.id
-    JOIN submission ON submission.id = last_run.submission_id
+    FROM submission
+    JOIN grading_run ON grading_run.id = (
+        SELECT MAX(last.id) FROM grading_run AS last WHERE last.submission_id = submission.id
+    )
     JOIN assignment ON assignment.id = submission.assignment_id
-), last_word AS (
-    SELECT assignment_id, person_id, MAX(id) AS id FROM grade_event WHERE kind IN ('override', 'release')
-    GROUP BY assignment_id, person_id
-), said AS (
-    SELECT grade_event.* FROM grade_event JOIN last_word ON last_word.id = grade_event.id WHERE kind = 'override'
 )
 SELECT attempt.assignment_id, attempt.person_id, attempt.submission_id, attempt.run_id, said.id AS event_id,
     COALESCE(said.points, attempt.points) AS points, attempt.points AS graded_points, attempt.max_points
-FROM attempt LEFT JOIN said ON said.assignment_id = attempt.assignment_id AND said.person_id = attempt.person_id
+FROM attempt LEFT JOIN grade_event AS said ON said.kind = 'override' AND said.id = (
+    SELECT MAX(word.id) FROM grade_event AS word WHERE word.assignment_id = attempt.assignment_id
+    AND word.person_id = attempt.person_id AND word.kind IN ('override', 'release')
+)
 WHERE attempt.place = 1
 UNION ALL
-SELECT said.assignment_id, said.person_id, NULL, NULL, said.id, said.points, NULL, NULL FROM said
-WHERE NOT EXISTS (
-    SELECT 1 FROM attempt WHERE attempt.assignment_id = said.assignment_id AND attempt.person_id = said.person_id
+SELECT said.assignment_id, said.person_id, NULL, NULL, said.id, said.points, NULL, NULL FROM grade_event AS said
+WHERE said.kind = 'override' AND said.id = (
+    SELECT MAX(word.id) FROM grade_event AS word WHERE word.assignment_id = said.assignment_id
+    AND word.person_id = said.person_id AND word.kind IN ('override', 'release')
+) AND NOT EXISTS (
+    SELECT 1 FROM submission JOIN grading_run ON grading_run.submission_id = submission.id
+    WHERE submission.assignment_id = said.assignment_id AND submission.person_id = said.person_id
 )
 """
 
@@ -190,6 +192,7 @@ def upgrade() -> None:
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("claimed", TIME, nullable=True),
         sa.Column("fault", sa.Text(), nullable=True),
+        sa.Column("again", sa.Text(), nullable=True),
         sa.CheckConstraint("state IN ('received', 'grading', 'graded', 'fault')", name="ck_submission_state"),
         sa.ForeignKeyConstraint(
             ["assignment_id"], ["assignment.id"], name="fk_submission_assignment_id", ondelete="RESTRICT"
@@ -203,6 +206,23 @@ def upgrade() -> None:
         sa.UniqueConstraint("person_id", "key", name="uq_submission_person_id_key"),
         sa.UniqueConstraint("public", name="uq_submission_public"),
     )
+    op.create_index(
+        "ix_submission_faulty",
+        "submission",
+        ["assignment_id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'fault'"),
+        sqlite_where=sa.text("state = 'fault'"),
+    )
+    op.create_index(
+        "ix_submission_grading",
+        "submission",
+        ["worker"],
+        unique=False,
+        postgresql_where=sa.text("state = 'grading'"),
+        sqlite_where=sa.text("state = 'grading'"),
+    )
+    op.create_index("ix_submission_person_id_received", "submission", ["person_id", "received"], unique=False)
     op.create_index(
         "ix_submission_waiting",
         "submission",
