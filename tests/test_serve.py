@@ -123,6 +123,28 @@ def test_a_server_that_is_killed_loses_nothing(tmp_path):
     assert len(runs) == len(set(runs)) == 12
 
 
+def test_the_commands_of_the_readme_do_what_they_say(tmp_path):
+    commands = re.findall(r"^ +(curl .+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(commands) == 3
+    if shutil.which("curl") is None:
+        lacking("no curl on this machine, with which the README speaks to the service")
+    with serving(tmp_path) as (_, link):
+        engine = database.connect(f"sqlite:///{tmp_path}/service/grader.db")
+        with database.writing(engine) as db:
+            teacher = people.find(db, 1)
+            token = people.issue(db, teacher, "test", ["all"], datetime.now(UTC))
+        engine.dispose()
+        known = {"AT": link.partition("/enter")[0], "TOKEN": token}
+        for name, command in zip(("COURSE", "PERSON", "LINK"), commands, strict=True):
+            ran = subprocess.run(
+                ["bash", "-c", command], env={**os.environ, **known}, capture_output=True, text=True, check=False
+            )
+            assert ran.returncode == 0, ran.stderr
+            answer = json.loads(ran.stdout)
+            known[name] = answer["link"] if name == "LINK" else answer[0]["id"]
+        assert known["LINK"].startswith(f"{known['AT']}/enter?token=grader_")
+
+
 def test_a_port_that_is_taken_is_told(tmp_path):
     with serving(tmp_path) as (_, link):
         port = re.search(r":(\d+)/", link)[1]

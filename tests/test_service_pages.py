@@ -179,3 +179,12 @@ def test_no_page_needs_anything_from_elsewhere_or_a_script(service):
         assert " style=" not in text or path.endswith("report")
     style = browser.get("/static/style.css")
     assert (style.status_code, "http" in style.text) == (200, False)
+
+
+def test_a_token_is_made_by_a_button_and_shown_once(service):
+    browser = Browser(service, "ada")
+    assert "grader_" not in browser.get("/token").text
+    token = re.search(r"grader_[\w-]{43}", browser.post("/token").text)[0]
+    service.tokens["made"] = token
+    assert service.ask("made", "GET", "/me").json()["name"] == "ada"
+    assert browser.client.post("/token", data={"csrf": "x"}).status_code == 403

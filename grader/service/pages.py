@@ -14,7 +14,7 @@ from grader import __version__
 from grader.errors import UsageError
 from grader.render import mathml
 from grader.render.numbers import plain
-from grader.service import desk, sessions, students, teaching
+from grader.service import desk, sessions, shapes, students, teaching
 from grader.service.identity import (
     ALL,
     COOKIE,
@@ -122,6 +122,19 @@ def leave(request: Request, who: Visitor, db: Writes, csrf: Annotated[str, Form(
     response = RedirectResponse("/", 303)
     response.delete_cookie(COOKIE)
     return response
+
+
+@router.get("/token")
+def about_tokens(who: Visitor) -> HTMLResponse:
+    """What a token is for, and a button that makes one."""
+    return page("token.html", who, made=None)
+
+
+@router.post("/token")
+def new_token(who: Visitor, db: Writes, csrf: Annotated[str, Form()]) -> HTMLResponse:
+    """A token as good as its owner, shown once."""
+    _refuse_foreign(who, csrf)
+    return page("token.html", who, made=students.new_token(who, db, shapes.NewToken(label="page", scopes=["all"])))
 
 
 @router.get("/assignments/{assignment}")
