@@ -283,6 +283,17 @@ def test_there_are_no_more_attempts_than_there_may_be(engine):
     assert course.hand_in(course.bob).attempt == 1
 
 
+def test_a_fault_of_ours_uses_no_attempt_up(engine):
+    course = Course(engine, most_attempts=1)
+    course.hand_in()
+    for _ in range(submissions.MOST_TRIES):
+        with writing(engine) as db:
+            submissions.fail(db, submissions.claim(db, "w", NOW), "w", "no walls")
+    assert course.hand_in().attempt == 2
+    with pytest.raises(UsageError, match="1 of 1 attempts are used up"):
+        course.hand_in()
+
+
 # The queue.
 
 

@@ -46,7 +46,7 @@ class Assignment(_Shape):
     title: str
     due: datetime | None
     counts: Literal["latest", "best"]
-    attempts: int = Field(description="How often the asker has handed in")
+    attempts: int = Field(description="How often the asker has handed in, but for faults of ours")
     attempts_left: int | None = Field(description="How often they still may; null where there is no such number")
     points: Points | None = Field(description="Their grade now")
     max_points: Points | None

@@ -82,7 +82,7 @@ def an_assignment(asks: Asks, db: Reads, assignment: str) -> shapes.Assignment:
 
 
 def assignment_of(db: Connection, asks: Asker, one: Assignment) -> shapes.Assignment:
-    attempts = sum(1 for _ in submissions.of_person(db, one, asks.person))
+    attempts = submissions.used_up(db, one, asks.person)
     grade = grades.of_person(db, one, asks.person)
     due = due_of(db, one, asks.person)
     return shapes.Assignment(

@@ -74,15 +74,15 @@ def receive(
     while True:
         if key is not None and (known := by_key(db, person, key)):
             return known
-        attempts = _count(db, assignment, person)
-        if assignment.most_attempts is not None and attempts >= assignment.most_attempts:
+        used = used_up(db, assignment, person)
+        if assignment.most_attempts is not None and used >= assignment.most_attempts:
             raise UsageError(
-                f"{assignment.title}: {attempts} of {assignment.most_attempts} attempts are used up; expected one that "
+                f"{assignment.title}: {used} of {assignment.most_attempts} attempts are used up; expected one that "
                 "is left; ask for another"
             )
         values = {
-            "public": unguessable(), "assignment_id": assignment.id, "person_id": person.id,
-            "blob": keep(db, content, now), "name": name, "attempt": attempts + 1, "received": now, "key": key,
+            "public": unguessable(), "assignment_id": assignment.id, "person_id": person.id, "name": name, "key": key,
+            "blob": keep(db, content, now), "attempt": _last(db, assignment, person) + 1, "received": now,
             "priority": priority,
         }  # fmt: skip
         try:
@@ -92,7 +92,13 @@ def receive(
             continue
 
 
-def _count(db: Connection, assignment: Assignment, person: Person) -> int:
+def used_up(db: Connection, assignment: Assignment, person: Person) -> int:
+    """How many attempts somebody has made, without those that failed by a fault of ours."""
+    mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id, _table.c.state != "fault")
+    return int(db.execute(select(func.count()).where(*mine)).scalar_one())
+
+
+def _last(db: Connection, assignment: Assignment, person: Person) -> int:
     mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id)
     return int(db.execute(select(func.coalesce(func.max(_table.c.attempt), 0)).where(*mine)).scalar_one())
 
