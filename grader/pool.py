@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from grader import worker
@@ -31,6 +32,7 @@ CHUNK = 8  # jobs handed out together, where there are many: what it costs to ha
 PER_WORKER = 3  # chunks in flight
 TRIES = 3  # of a job that loses its worker
 CONNECT_SECONDS = 15  # for a scheduler to answer
+PATIENCE = 5.0  # seconds for processes that were killed to be gone
 MOST_FAULTS = 20  # one after another, and nothing between: it is not the submissions
 
 
@@ -173,6 +175,13 @@ def _each_alone(start: Start, packed: bytes, lost: deque[Job]) -> Iterator[Resul
             tries = 1
 
 
+def _end(executor: Executor, seconds: float) -> None:
+    """Shut it down, and wait so long and no longer: one that was interrupted while it began may never be done."""
+    ending = Thread(target=partial(executor.shutdown, wait=seconds > 0, cancel_futures=True), daemon=True)
+    ending.start()
+    ending.join(seconds or None)
+
+
 @contextmanager
 def _running(start: Start) -> Iterator[Executor]:
     """An executor for as long as it is needed; where it is left early, by an interrupt say, its processes are ended."""
@@ -184,6 +193,6 @@ def _running(start: Start) -> Iterator[Executor]:
         started = set(multiprocessing.active_children()) - others
         for process in started:
             process.kill()
-        executor.shutdown(wait=bool(started), cancel_futures=True)  # what is not ours to kill is not waited for
+        _end(executor, PATIENCE if started else 0)  # what is not ours to kill is not waited for
         raise
     executor.shutdown(wait=True, cancel_futures=True)
