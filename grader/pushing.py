@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TRIES = 3  # a server that broke off is asked what it has, and given the rest
 NOT_FILLED = "the grade is written; its criteria are not; look there whether the rubric has changed"
-NOT_KNOWN = "it is not known whether the comment arrived; run the same command again"
+NOT_KNOWN = "it is not known whether the comment arrived; run it again"
 UNSURE = "the grade is written; it is not known whether the comment is; run the same command again"
 
 
@@ -160,9 +160,7 @@ class _Sitting:
         for sending in some:
             ref = sending.score.ref
             if sending.score.is_news and sending.change.kind == "unchanged":
-                yield self._outcome(
-                    ref, "failed", "it is not known whether the comment arrived; run it again", left=True
-                )
+                yield self._outcome(ref, "failed", NOT_KNOWN, left=True)
             elif sending.score.is_news:
                 self._waiting[ref] = sending._replace(score=sending.score._replace(comment=None), left=UNSURE)
 

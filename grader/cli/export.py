@@ -229,9 +229,7 @@ def _tell(at: str, sendings: Sequence[Sending], outcomes: Sequence[Outcome]) -> 
     arrived = [sending for sending in sendings if sending.change.student in written]
     grades = sum(sending.change.written for sending in arrived)
     told = [_counted(grades, "grades")]
-    told += [
-        f"{count} {name if count > 1 else name.removesuffix('s')}" for name, count in _extras(arrived).items() if count
-    ]
+    told += [_counted(count, name) for name, count in _extras(arrived).items() if count]
     print(f"grade: {at}: {' and '.join(told)} written and read back", file=sys.stderr)
 
 

@@ -16,7 +16,7 @@ from grader.store.people import Person
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-LASTS, LABEL = timedelta(hours=24), "instructor's link"
+LASTS = timedelta(hours=24)
 
 
 def first(db: Connection, now: datetime) -> bool:

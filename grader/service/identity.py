@@ -24,7 +24,6 @@ from grader.store.submissions import Submission
 COOKIE = "grader_session"
 SESSION = timedelta(hours=12)
 ALL = "all"  # the scope of a session, and of tokens that are as good as their owner
-SCOPES = (ALL, "read", "submit", "grade")
 LINK = "link"  # the scope of a token that only signs in, once
 PERSONAL = "personal"  # and of one that signs in whenever its owner likes
 ENTRANCE = {LINK, PERSONAL}

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 MOST_TRIES = 3  # that may lose their worker
 INTERACTIVE, BATCH = 0, 1  # priorities: somebody waits for it, or nobody does
-SUBMITTED = "submitted"
 
 
 class Submission(NamedTuple):
