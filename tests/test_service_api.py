@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from grader import sandbox as sandboxes
 from grader.service import app as apps
-from grader.service import desk
+from grader.service import begin, desk
 from grader.service.identity import COOKIE, csrf_of
 from grader.store import courses, people, submissions
 from grader.store.database import writing
@@ -562,3 +562,10 @@ def test_every_answer_has_the_headers_that_browsers_obey(service):
 
 def test_the_service_says_that_it_is_well(service):
     assert service.client.get("/healthz").json()["database"] == "ok"
+
+
+def test_a_new_link_of_the_instructor_s_ends_the_last_one(service):
+    with writing(service.engine) as db:
+        links = [begin.token_for_instructor(db, datetime.now(UTC)) for _ in range(2)]
+    answers = [service.client.post("/api/v1/session", json={"token": link}).status_code for link in links]
+    assert answers == [403, 204]

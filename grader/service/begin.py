@@ -16,7 +16,7 @@ from grader.store.people import Person
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-LASTS = timedelta(hours=24)
+LASTS, LABEL = timedelta(hours=24), "link"
 
 
 def first(db: Connection, now: datetime) -> bool:
@@ -34,10 +34,16 @@ def first(db: Connection, now: datetime) -> bool:
 
 
 def token_for_instructor(db: Connection, now: datetime) -> str | None:
-    """What signs in the first who has all rights somewhere, once; None where there is nobody such."""
+    """What signs in the first who has all rights somewhere, once; None where there is nobody such.
+
+    An earlier one is good no more: whoever asks for another has lost it.
+    """
     member, person = schema.member.c, schema.person.c
     query = select(person.id, person.public, person.name, person.email).join(schema.member)
     row = db.execute(
         query.where(member.role == "admin", member.gone.is_(None)).order_by(person.id).limit(1)
     ).one_or_none()
-    return people.issue(db, Person(*row), "link", [LINK], now, now + LASTS) if row else None
+    if row is None:
+        return None
+    people.revoke_all(db, Person(*row), LABEL, now)
+    return people.issue(db, Person(*row), LABEL, [LINK], now, now + LASTS)
