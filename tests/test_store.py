@@ -16,7 +16,7 @@ from sqlalchemy import delete, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import GraderFault, UsageError
-from grader.store import courses, database, grades, people, schema, submissions
+from grader.store import courses, database, grades, people, schema, submissions, trials
 from grader.store.database import reading, writing
 from grader.store.submissions import Run
 
@@ -452,3 +452,105 @@ def test_the_grade_is_always_the_last_word_or_the_attempt_that_counts(engine, st
     expected = said if said is not None else counted
     found = course.points()
     assert (found and found[0]) == (None if expected is None else Decimal(expected))
+
+
+# Trials.
+
+
+def a_trial(course, of=None):
+    with writing(course.engine) as db:
+        return trials.begin(db, course.assignment, of, "typo", course.teacher, NOW)
+
+
+def test_a_trial_counts_when_it_is_applied(course):
+    course.hand_in()
+    course.grade(3)
+    course.hand_in(course.bob)
+    course.grade(5)
+    trial = a_trial(course)
+    with reading(course.engine) as db:
+        assert trials.progress(db, trial) == (2, 0, 0)
+    course.grade(7)
+    with writing(course.engine) as db, pytest.raises(UsageError, match="1 of it wait still"):
+        trials.apply(db, trial, NOW)
+    course.grade(5)
+    assert [course.points(who) for who in (course.ada, course.bob)] == [(3, 3), (5, 5)]
+    with reading(course.engine) as db:
+        assert trials.progress(db, trial) == (0, 2, 0)
+        [difference] = trials.differences(db, trial)
+        assert (difference.person_id, difference.before, difference.after, difference.counts) == (
+            course.ada.id, 3, 7, True,
+        )  # fmt: skip
+        assert [one.points for one in grades.history(db, course.assignment, course.ada)] == [3]
+    with writing(course.engine) as db:
+        trials.apply(db, trial, NOW)
+    assert course.points() == (7, 7)
+    with reading(course.engine) as db:
+        assert [one.points for one in grades.history(db, course.assignment, course.ada)] == [3, 7]
+
+
+def test_a_trial_that_is_dropped_changes_nothing(course):
+    for _ in range(3):
+        course.hand_in()
+        course.grade(3)
+    trial = a_trial(course)
+    course.grade(9)
+    with writing(course.engine) as db:  # one is being graded, and one waits
+        taken = submissions.claim(db, "w", NOW)
+        trials.drop(db, trial, NOW)
+    with writing(course.engine) as db:
+        submissions.finish(db, taken, "w", course.rubric, run(9), NOW)
+    with reading(course.engine) as db:
+        assert {one.state for one in submissions.of_person(db, course.assignment, course.ada)} == {"graded"}
+        assert trials.open_of(db, course.assignment) is None
+    assert course.points() == (3, 3)
+    with writing(course.engine) as db, pytest.raises(UsageError, match="it is settled"):
+        trials.apply(db, trial, NOW)
+
+
+def test_a_fault_in_a_trial_costs_no_grade(course):
+    course.hand_in()
+    course.grade(3)
+    trial = a_trial(course)
+    for _ in range(submissions.MOST_TRIES):
+        with writing(course.engine) as db:
+            submissions.fail(db, submissions.claim(db, "w", NOW), "w", "oh")
+    with writing(course.engine) as db:
+        assert trials.progress(db, trial) == (0, 0, 1)
+        trials.drop(db, trial, NOW)
+        assert {one.state for one in submissions.of_person(db, course.assignment, course.ada)} == {"graded"}
+    assert course.points() == (3, 3)
+
+
+def test_a_trial_is_of_whom_it_is_asked_and_one_at_a_time(course):
+    course.hand_in()
+    course.grade(3)
+    course.hand_in(course.bob)
+    course.grade(3)
+    trial = a_trial(course, [course.bob])
+    with pytest.raises(UsageError, match="a trial of it is open"):
+        a_trial(course)
+    assert course.grade(4).person_id == course.bob.id
+    with reading(course.engine) as db:
+        assert trials.progress(db, trial) == (0, 1, 0)
+        assert trials.find(db, course.assignment, trial.public) == trial == trials.open_of(db, course.assignment)
+
+
+def test_there_has_to_be_something_to_try(course):
+    course.hand_in()
+    with pytest.raises(UsageError, match="nothing of theirs is graded"):
+        a_trial(course)
+
+
+def test_who_is_graded_again_meanwhile_is_so_for_good(course):
+    one = course.hand_in()
+    course.grade(3)
+    trial = a_trial(course)
+    with writing(course.engine) as db:
+        submissions.grade_again(db, one, "regrade: argued")
+    course.grade(8)
+    assert course.points() == (8, 8)
+    with writing(course.engine) as db:
+        assert trials.progress(db, trial) == (0, 0, 0)
+        trials.drop(db, trial, NOW)
+    assert course.points() == (8, 8)

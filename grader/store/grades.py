@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import BigInteger, column, insert, select, table
+from sqlalchemy import BigInteger, column, insert, or_, select, table
 
 from grader.store import schema
 from grader.store.schema import Hundredths
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from grader.store.courses import Assignment
     from grader.store.people import Person
@@ -47,33 +47,40 @@ class Happening(NamedTuple):
     by: str | None
 
 
-_current = table(
+current_grade = table(
     "current_grade", column("assignment_id", BigInteger), column("person_id", BigInteger),
     column("points", Hundredths), column("graded_points", Hundredths), column("max_points", Hundredths),
     column("submission_id", BigInteger), column("run_id", BigInteger), column("event_id", BigInteger),
 )  # fmt: skip
 _FIELDS = (
-    _current.c.person_id, _current.c.points, _current.c.graded_points, _current.c.max_points,
-    _current.c.submission_id, _current.c.run_id, _current.c.event_id,
+    current_grade.c.person_id, current_grade.c.points, current_grade.c.graded_points, current_grade.c.max_points,
+    current_grade.c.submission_id, current_grade.c.run_id, current_grade.c.event_id,
 )  # fmt: skip
 
 
 def current(db: Connection, assignment: Assignment) -> Iterator[Grade]:
     """Everybody's grade, of those who have one."""
-    query = select(*_FIELDS).where(_current.c.assignment_id == assignment.id).order_by(_current.c.person_id)
+    query = select(*_FIELDS).where(current_grade.c.assignment_id == assignment.id).order_by(current_grade.c.person_id)
     return (Grade(*row) for row in db.execute(query))
 
 
 def of_person(db: Connection, assignment: Assignment, person: Person) -> Grade | None:
-    mine = (_current.c.assignment_id == assignment.id, _current.c.person_id == person.id)
+    mine = (current_grade.c.assignment_id == assignment.id, current_grade.c.person_id == person.id)
     row = db.execute(select(*_FIELDS).where(*mine)).one_or_none()
     return Grade(*row) if row else None
 
 
+def counts() -> ColumnElement[bool]:
+    """Whether a run counts: one of a trial does when that has been applied."""
+    trial = schema.trial.c
+    applied = select(trial.id).where(trial.outcome == "applied")
+    return or_(schema.grading_run.c.trial_id.is_(None), schema.grading_run.c.trial_id.in_(applied))
+
+
 def report(db: Connection, submission: Submission) -> str | None:
-    """The report of its last grading, as JSON."""
+    """The report of its last grading that counts, as JSON."""
     run = schema.grading_run.c
-    query = select(run.report).where(run.submission_id == submission.id).order_by(run.id.desc()).limit(1)
+    query = select(run.report).where(run.submission_id == submission.id, counts()).order_by(run.id.desc()).limit(1)
     return db.execute(query).scalar_one_or_none()
 
 
@@ -106,7 +113,7 @@ def history(db: Connection, assignment: Assignment, person: Person) -> list[Happ
         select(run.finished, run.points, run.max_points, run.why, submission.attempt, rubric.version)
         .join(schema.submission)
         .join(schema.rubric)
-        .where(submission.assignment_id == assignment.id, submission.person_id == person.id)
+        .where(submission.assignment_id == assignment.id, submission.person_id == person.id, counts())
     )
     extended = db.execute(
         select(extension.created, extension.due, extension.reason, by.name)

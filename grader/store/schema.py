@@ -97,7 +97,9 @@ def _text(name: str, *, nullable: bool = False, **options: Any) -> Column[str]:
 ROLES = ("student", "grader", "instructor", "admin")
 STATES = ("received", "grading", "graded", "fault")
 EVENTS = ("override", "release", "comment")
+OUTCOMES = ("applied", "dropped")
 _WAITING, _GRADING, _FAULTY = (text(f"state = '{state}'") for state in ("received", "grading", "fault"))
+_ON_TRIAL = text("trial_id IS NOT NULL")
 
 person = Table(
     "person", metadata, _id(), _public(), _text("name"), _text("email", nullable=True, unique=True), _at("created"),
@@ -136,6 +138,16 @@ extension = Table(  # only ever added to; the last one of a student counts
     Index(None, "assignment_id", "person_id"),
 )  # fmt: skip
 
+trial = Table(  # a grading of what is graded already, to see what would change; it counts when it is applied
+    "trial", metadata, _id(), _public(), _to("assignment"), _text("reason"), _to("person", "by_id"), _at("created"),
+    _text("outcome", nullable=True), _at("settled", nullable=True),
+    CheckConstraint(f"outcome IN {OUTCOMES}", "outcome"),
+    Index(
+        "uq_trial_open", "assignment_id", unique=True, postgresql_where=text("outcome IS NULL"),
+        sqlite_where=text("outcome IS NULL"),
+    ),
+)  # fmt: skip
+
 blob = Table(
     "blob", metadata, _text("sha256", primary_key=True), Column("content", LargeBinary, nullable=False), _at("created"),
 )  # fmt: skip
@@ -148,19 +160,22 @@ submission = Table(  # the truth of the queue; `key` is the request's, by which 
     Column("tries", Integer, nullable=False, server_default="0"), _text("why", server_default="submitted"),
     _text("worker", nullable=True), _at("claimed", nullable=True), _text("fault", nullable=True),
     _text("again", nullable=True),  # why it is to be graded once more, where that was wished while it was graded
+    _to("trial", nullable=True),  # what its next grading is a part of
     UniqueConstraint("assignment_id", "person_id", "attempt"), UniqueConstraint("person_id", "key"),
     CheckConstraint(f"state IN {STATES}", "state"),
     Index("ix_submission_waiting", "priority", "id", postgresql_where=_WAITING, sqlite_where=_WAITING),
     Index("ix_submission_grading", "worker", postgresql_where=_GRADING, sqlite_where=_GRADING),
     Index("ix_submission_faulty", "assignment_id", postgresql_where=_FAULTY, sqlite_where=_FAULTY),
+    Index("ix_submission_trial", "trial_id", postgresql_where=_ON_TRIAL, sqlite_where=_ON_TRIAL),
     Index(None, "person_id", "received"),
 )  # fmt: skip
 
-grading_run = Table(  # only ever added to; the last one of a submission counts
-    "grading_run", metadata, _id(), _to("submission"), _to("rubric"), Column("points", Hundredths, nullable=False),
-    Column("max_points", Hundredths, nullable=False), _text("status"), _text("report"), _text("why"),
-    _text("grader_version"), _text("assignment_version"), _at("finished"),
+grading_run = Table(  # only ever added to; the last one of a submission counts, but for those of a trial
+    "grading_run", metadata, _id(), _to("submission"), _to("rubric"), _to("trial", nullable=True),
+    Column("points", Hundredths, nullable=False), Column("max_points", Hundredths, nullable=False), _text("status"),
+    _text("report"), _text("why"), _text("grader_version"), _text("assignment_version"), _at("finished"),
     Index(None, "submission_id"),
+    Index("ix_grading_run_trial", "trial_id", postgresql_where=_ON_TRIAL, sqlite_where=_ON_TRIAL),
 )  # fmt: skip
 
 grade_event = Table(  # only ever added to
@@ -182,7 +197,9 @@ WITH attempt AS (
         ) AS place
     FROM submission
     JOIN grading_run ON grading_run.id = (
-        SELECT MAX(last.id) FROM grading_run AS last WHERE last.submission_id = submission.id
+        SELECT MAX(last.id) FROM grading_run AS last WHERE last.submission_id = submission.id AND (
+            last.trial_id IS NULL OR last.trial_id IN (SELECT trial.id FROM trial WHERE trial.outcome = 'applied')
+        )
     )
     JOIN assignment ON assignment.id = submission.assignment_id
 )
@@ -200,6 +217,9 @@ WHERE said.kind = 'override' AND said.id = (
     AND word.person_id = said.person_id AND word.kind IN ('override', 'release')
 ) AND NOT EXISTS (
     SELECT 1 FROM submission JOIN grading_run ON grading_run.submission_id = submission.id
-    WHERE submission.assignment_id = said.assignment_id AND submission.person_id = said.person_id
+    WHERE submission.assignment_id = said.assignment_id AND submission.person_id = said.person_id AND (
+        grading_run.trial_id IS NULL
+        OR grading_run.trial_id IN (SELECT trial.id FROM trial WHERE trial.outcome = 'applied')
+    )
 )
 """

@@ -31,7 +31,10 @@ INTERACTIVE, BATCH = 0, 1  # priorities: somebody waits for it, or nobody does
 
 
 class Submission(NamedTuple):
-    """One attempt of somebody's. `why` is what its next grading is for, `fault` why it could not be graded."""
+    """One attempt of somebody's. `why` is what its next grading is for, `fault` why it could not be graded.
+
+    `trial_id` is the trial its next grading is a part of: until that is applied, its grade stands as it is.
+    """
 
     id: int
     public: str
@@ -45,6 +48,7 @@ class Submission(NamedTuple):
     tries: int
     why: str
     fault: str | None
+    trial_id: int | None
 
 
 class Run(NamedTuple):
@@ -160,9 +164,12 @@ def claim(db: Connection, worker: str, now: datetime) -> Submission | None:
 
 def finish(db: Connection, submission: Submission, worker: str, rubric: RubricVersion, run: Run, now: datetime) -> bool:
     """Add what came of it; False, and nothing is added, where it is not this worker's any more."""
-    if not _give_back(db, submission, worker, {"state": "graded", "tries": 0, "fault": None}):
+    if not _give_back(db, submission, worker, {"state": "graded", "tries": 0, "fault": None, "trial_id": None}):
         return False
-    values = {"submission_id": submission.id, "rubric_id": rubric.id, "why": submission.why, "finished": now}
+    values = {
+        "submission_id": submission.id, "rubric_id": rubric.id, "trial_id": submission.trial_id,
+        "why": submission.why, "finished": now,
+    }  # fmt: skip
     db.execute(insert(schema.grading_run).values(**values, **run._asdict()))
     return True
 
@@ -217,9 +224,10 @@ def grade_all_again(db: Connection, assignment: Assignment, why: str) -> int:
 
 
 def _again(db: Connection, which: ColumnElement[bool], why: str) -> int:
-    """What still waits is graded by the rubric of then as it is."""
-    values = {"state": "received", "priority": BATCH, "tries": 0, "why": why, "fault": None}
-    done = db.execute(update(_table).where(which, _table.c.state.in_(("graded", "fault"))).values(values)).rowcount
+    """What still waits is graded by the rubric of then as it is, and counts, also where it was a trial."""
+    values = {"state": "received", "priority": BATCH, "tries": 0, "why": why, "fault": None, "trial_id": None}
+    idle = _table.c.state.in_(("graded", "fault")) | ((_table.c.state == "received") & _table.c.trial_id.is_not(None))
+    done = db.execute(update(_table).where(which, idle).values(values)).rowcount
     return done + db.execute(update(_table).where(which, _table.c.state == "grading").values(again=why)).rowcount
 
 

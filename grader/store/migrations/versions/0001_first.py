@@ -21,7 +21,9 @@ WITH attempt AS (
         ) AS place
     FROM submission
     JOIN grading_run ON grading_run.id = (
-        SELECT MAX(last.id) FROM grading_run AS last WHERE last.submission_id = submission.id
+        SELECT MAX(last.id) FROM grading_run AS last WHERE last.submission_id = submission.id AND (
+            last.trial_id IS NULL OR last.trial_id IN (SELECT trial.id FROM trial WHERE trial.outcome = 'applied')
+        )
     )
     JOIN assignment ON assignment.id = submission.assignment_id
 )
@@ -39,7 +41,10 @@ WHERE said.kind = 'override' AND said.id = (
     AND word.person_id = said.person_id AND word.kind IN ('override', 'release')
 ) AND NOT EXISTS (
     SELECT 1 FROM submission JOIN grading_run ON grading_run.submission_id = submission.id
-    WHERE submission.assignment_id = said.assignment_id AND submission.person_id = said.person_id
+    WHERE submission.assignment_id = said.assignment_id AND submission.person_id = said.person_id AND (
+        grading_run.trial_id IS NULL
+        OR grading_run.trial_id IN (SELECT trial.id FROM trial WHERE trial.outcome = 'applied')
+    )
 )
 """
 
@@ -175,6 +180,32 @@ def upgrade() -> None:
         sa.UniqueConstraint("assignment_id", "version", name="uq_rubric_assignment_id_version"),
     )
     op.create_table(
+        "trial",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("assignment_id", ID, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by_id", ID, nullable=False),
+        sa.Column("created", TIME, nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("settled", TIME, nullable=True),
+        sa.CheckConstraint("outcome IN ('applied', 'dropped')", name="ck_trial_outcome"),
+        sa.ForeignKeyConstraint(
+            ["assignment_id"], ["assignment.id"], name="fk_trial_assignment_id", ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(["by_id"], ["person.id"], name="fk_trial_by_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_trial"),
+        sa.UniqueConstraint("public", name="uq_trial_public"),
+    )
+    op.create_index(
+        "uq_trial_open",
+        "trial",
+        ["assignment_id"],
+        unique=True,
+        postgresql_where=sa.text("outcome IS NULL"),
+        sqlite_where=sa.text("outcome IS NULL"),
+    )
+    op.create_table(
         "submission",
         sa.Column("id", ID, nullable=False),
         sa.Column("public", sa.Text(), nullable=False),
@@ -193,12 +224,14 @@ def upgrade() -> None:
         sa.Column("claimed", TIME, nullable=True),
         sa.Column("fault", sa.Text(), nullable=True),
         sa.Column("again", sa.Text(), nullable=True),
+        sa.Column("trial_id", ID, nullable=True),
         sa.CheckConstraint("state IN ('received', 'grading', 'graded', 'fault')", name="ck_submission_state"),
         sa.ForeignKeyConstraint(
             ["assignment_id"], ["assignment.id"], name="fk_submission_assignment_id", ondelete="RESTRICT"
         ),
         sa.ForeignKeyConstraint(["blob"], ["blob.sha256"], name="fk_submission_blob", ondelete="RESTRICT"),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name="fk_submission_person_id", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(["trial_id"], ["trial.id"], name="fk_submission_trial_id", ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name="pk_submission"),
         sa.UniqueConstraint(
             "assignment_id", "person_id", "attempt", name="uq_submission_assignment_id_person_id_attempt"
@@ -222,6 +255,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'grading'"),
         sqlite_where=sa.text("state = 'grading'"),
     )
+    op.create_index(
+        "ix_submission_trial",
+        "submission",
+        ["trial_id"],
+        unique=False,
+        postgresql_where=sa.text("trial_id IS NOT NULL"),
+        sqlite_where=sa.text("trial_id IS NOT NULL"),
+    )
     op.create_index("ix_submission_person_id_received", "submission", ["person_id", "received"], unique=False)
     op.create_index(
         "ix_submission_waiting",
@@ -236,6 +277,7 @@ def upgrade() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("submission_id", ID, nullable=False),
         sa.Column("rubric_id", ID, nullable=False),
+        sa.Column("trial_id", ID, nullable=True),
         sa.Column("points", sa.BigInteger(), nullable=False),
         sa.Column("max_points", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
@@ -245,12 +287,21 @@ def upgrade() -> None:
         sa.Column("assignment_version", sa.Text(), nullable=False),
         sa.Column("finished", TIME, nullable=False),
         sa.ForeignKeyConstraint(["rubric_id"], ["rubric.id"], name="fk_grading_run_rubric_id", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(["trial_id"], ["trial.id"], name="fk_grading_run_trial_id", ondelete="RESTRICT"),
         sa.ForeignKeyConstraint(
             ["submission_id"], ["submission.id"], name="fk_grading_run_submission_id", ondelete="RESTRICT"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_grading_run"),
     )
     op.create_index("ix_grading_run_submission_id", "grading_run", ["submission_id"], unique=False)
+    op.create_index(
+        "ix_grading_run_trial",
+        "grading_run",
+        ["trial_id"],
+        unique=False,
+        postgresql_where=sa.text("trial_id IS NOT NULL"),
+        sqlite_where=sa.text("trial_id IS NOT NULL"),
+    )
     op.execute(CURRENT_GRADE)
 
 
@@ -259,6 +310,7 @@ def downgrade() -> None:
     for table in (
         "grading_run",
         "submission",
+        "trial",
         "rubric",
         "grade_event",
         "extension",
