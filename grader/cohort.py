@@ -70,6 +70,8 @@ class Cohort:
         self.late += report.late is not None
         self.marked_late += bool(report.origin and report.origin.marked_late)
         for criterion in report.criteria:
+            if criterion.id not in self._titles:  # an earlier version of the rubric had it
+                continue
             self._right[criterion.id] += criterion.verdict == "right"
             self._earned[criterion.id] += criterion.points
             self.verdicts[criterion.verdict] += 1

@@ -80,7 +80,7 @@ def read(folder: Path) -> Iterator[tuple[Grade, Origin]]:
 def _grade(row: dict[str, Any]) -> Grade:
     state = STATES[row["status"]]
     points, maximum = (Decimal(row[name]) if state == "graded" else None for name in ("points", "max_points"))
-    if points is not None and maximum is not None and not (maximum.is_finite() and 0 <= points <= maximum > 0):
+    if points is not None and maximum is not None and not (maximum.is_finite() and points >= 0 < maximum):
         raise ValueError(f"{points} points of {maximum}")
     told = (_told(row[column]) for column in ("name", "email", "section"))
     return Grade(row["student"], state, points, maximum, int(row["attempt"]) if row["attempt"] else None, *told)

@@ -145,10 +145,19 @@ class SandboxReport(_Record):
         return ", ".join(f"{name} {version}" for name, version in self.packages.items())
 
 
+class OverrideReport(_Record):
+    """Points that a person has given in place of those of the grading, and why."""
+
+    graded: Points
+    by: str
+    reason: str
+
+
 class Report(_Record):
     """One graded submission. The status `unreadable` is graded too: the file could not be loaded, and has 0 points.
 
-    `unreadable` then says why. `hints` is whether a student may see which mistakes were made.
+    `unreadable` then says why. `hints` is whether a student may see which mistakes were made. `override` is there where
+    a person has said otherwise: then `points` are theirs, and not the sum of the criteria's.
     """
 
     schema_version: Literal[1] = 1
@@ -172,6 +181,7 @@ class Report(_Record):
     grader_version: str
     seconds: float
     origin: OriginReport | None = None
+    override: OverrideReport | None = None
 
     def seen_by(self, audience: Audience) -> Report:
         """The report as this audience may see it.
@@ -187,7 +197,7 @@ class Report(_Record):
         return self.model_copy(
             update={
                 "criteria": tuple(_shown(criterion, hints=self.hints, all_visible=not hidden) for criterion in visible),
-                "points": sum((criterion.points for criterion in visible), Decimal(0)),
+                "points": self.points if self.override else sum((one.points for one in visible), Decimal(0)),
                 "max_points": sum((criterion.max_points for criterion in visible), Decimal(0)),
                 "audience": audience,
                 "printed": printed,

@@ -6,6 +6,7 @@ The first of id, email and name that it has is a student's key; a submission may
 from __future__ import annotations
 
 import csv
+import io
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,16 +44,25 @@ def folded(text: str) -> str:
 def read(path: Path) -> Iterator[Student]:
     """The students of a roster, in its order. Raises UsageError for what is none, and for a key that comes twice."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _students(path, csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise UsageError(
-            f"roster {path}: it cannot be read ({why}); expected a CSV file in UTF-8; save it as one"
-        ) from None
+        yield from parsed(path.read_bytes(), path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
-def _students(path: Path, rows: Iterator[list[str]]) -> Iterator[Student]:
+def parsed(content: bytes, path: object) -> Iterator[Student]:
+    """`read`, of what is at hand already; `path` is what it is called where something is wrong with it."""
+    try:
+        yield from _students(path, csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: object, error: Exception) -> UsageError:
+    why = " ".join(str(getattr(error, "strerror", None) or error).split())
+    return UsageError(f"roster {path}: it cannot be read ({why}); expected a CSV file in UTF-8; save it as one")
+
+
+def _students(path: object, rows: Iterator[list[str]]) -> Iterator[Student]:
     header = [" ".join(cell.split()).casefold() for cell in next(rows, [])]
     places = {column: header.index(column) for column in COLUMNS if column in header}
     key_column = next((column for column in KEYS if column in places), None)

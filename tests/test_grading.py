@@ -35,6 +35,7 @@ KEYS = [
     "grader_version",
     "seconds",
     "origin",
+    "override",
 ]
 CRITERION_KEYS = [
     "id",

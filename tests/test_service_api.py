@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import databases
 import pytest
 from conftest import ROOT
 from fastapi.testclient import TestClient
 
+from grader import grades as batch_grades
 from grader import sandbox as sandboxes
 from grader.service import app as apps
 from grader.service import begin, desk
@@ -68,6 +72,17 @@ class Service:
     def grade(self):
         while desk.grade_next(self.engine, "w", self._walls):
             pass
+
+    def tried(self):
+        path = f"/assignments/{self.assignment}/trials"
+        found = self.ask("teacher", "POST", path, json={"text": "a typo"}).json()["id"]
+        self.grade()
+        return found
+
+    def exported(self, platform="csv", file=None, **data):
+        files = {"file": file} if file else None
+        path = f"/assignments/{self.assignment}/exports"
+        return self.ask("teacher", "POST", path, data={"platform": platform, **data}, files=files).json()["id"]
 
     def graded(self, who="ada", content=RIGHT):
         found = self.hand_in(who, content).json()["id"]
@@ -332,6 +347,129 @@ def test_a_regrade_is_by_the_rubric_of_now(service):
     assert service.ask("helper", "POST", f"/submissions/{found}/regrade", json={"text": "once more"}).status_code == 202
 
 
+def test_a_regrade_is_tried_and_then_applied_or_dropped(service):
+    found = service.graded(content=WRONG)
+    ada, path = service.people["ada"].public, f"/assignments/{service.assignment}"
+    points = service.ask("ada", "GET", path).json()["points"]
+    doubled = HIDDEN.replace("points = 1\n", "points = 2\n")
+    service.ask("teacher", "PUT", f"{path}/rubric", json={"rubric": doubled})
+    begun = service.ask("teacher", "POST", f"{path}/trials", json={"text": "doubled", "people": [ada]}).json()
+    assert (begun["state"], begun["waiting"]) == ("open", 1)
+    assert service.ask("ada", "GET", f"/submissions/{found}").json()["state"] == "graded"
+    assert service.ask("teacher", "POST", f"{path}/trials/{begun['id']}/apply").status_code == 400
+    service.grade()
+    seen = service.ask("teacher", "GET", f"{path}/trials/{begun['id']}").json()
+    [difference] = seen["differences"]
+    assert (difference["name"], difference["before"], difference["counts"]) == ("ada", points, True)
+    assert service.ask("ada", "GET", path).json()["points"] == points
+    applied = service.ask("teacher", "POST", f"{path}/trials/{begun['id']}/apply").json()
+    assert (applied["state"], applied["differences"]) == ("applied", [difference])
+    assert service.ask("ada", "GET", path).json()["points"] == difference["after"] > points
+    dropped = service.tried()
+    assert service.ask("teacher", "POST", f"{path}/trials/{dropped}/drop").json()["state"] == "dropped"
+    assert service.ask("teacher", "GET", f"{path}/trials/x").status_code == 404
+
+
+ROSTER = "\ufeffid,name,email,section\n0003,ada,ada@x.edu,A\n77,Cyd,cyd@x.edu,B\n"
+
+
+def test_a_roster_is_taken_as_it_comes(service):
+    path = f"/courses/{service.course}/roster"
+    for _ in range(2):
+        told = service.ask("teacher", "POST", path, files={"file": ("r.csv", ROSTER.encode())}).json()
+    assert [(one["key"], one["name"], one["role"], one["section"]) for one in told] == [
+        ("0003", "ada", "student", "A"),
+        ("77", "Cyd", "student", "B"),
+    ]
+    helper = b"email\nhelper@x.edu\n"
+    [one] = service.ask("teacher", "POST", path, files={"file": ("r.csv", helper)}).json()
+    assert (one["role"], one["name"]) == ("grader", "helper")
+    for wrong, told in ((b"a,b\n1,2\n", "expected some of the columns"), (b"\xff", "UTF-8"), (b"email\nx\n", "email")):
+        answer = service.ask("teacher", "POST", path, files={"file": ("r.csv", wrong)})
+        assert answer.status_code in (400, 422)
+        assert told in answer.json()["detail"]
+    assert len(service.ask("teacher", "GET", f"/courses/{service.course}/members").json()) == len(ROLES) + 1
+
+
+GRADEBOOK = (
+    "Student,ID,SIS User ID,SIS Login ID,Section,Backprop (1)\n    Points Possible,,,,,10\n"
+    "ada,1,0003,ada@x.edu,A,3\nbob,2,0004,bob@x.edu,A,\nzoe,3,9,zoe@x.edu,A,\n"
+)
+
+
+def test_a_gradebook_is_compared_and_filled(service):
+    service.graded()
+    path = f"/assignments/{service.assignment}"
+    begun = service.exported("canvas", ("grades.csv", GRADEBOOK.encode()))
+    seen = service.ask("teacher", "GET", f"{path}/exports/{begun}").json()
+    assert (seen["column"], seen["blocked"], seen["not_in_the_class"]) == ("Backprop (1)", [], ["zoe"])
+    assert [(one["student"], one["kind"], one["before"], one["after"]) for one in seen["changes"]] == [
+        ("0003", "raised", "3", "10"),
+        ("0004", "missing", "", ""),
+    ]
+    answer = service.ask("teacher", "POST", f"{path}/exports/{begun}/file", json={})
+    assert answer.headers["content-disposition"] == 'attachment; filename="grades.csv"'
+    assert answer.text == GRADEBOOK.replace("A,3", "A,10")
+
+
+def test_what_somebody_has_changed_there_is_not_written_over(service):
+    service.graded()
+    path = f"/assignments/{service.assignment}/exports"
+    begun = service.exported("canvas", ("grades.csv", GRADEBOOK.encode()))
+    service.ask("teacher", "POST", f"{path}/{begun}/file", json={})
+    edited = GRADEBOOK.replace("A,3", "A,9").encode()
+    begun = service.exported("canvas", ("grades.csv", edited))
+    seen = service.ask("teacher", "GET", f"{path}/{begun}").json()
+    assert [one["kind"] for one in seen["blocked"]] == ["edited"]
+    answer = service.ask("teacher", "POST", f"{path}/{begun}/file", json={})
+    assert (answer.status_code, "edited" in answer.json()["detail"]) == (400, True)
+    assert service.ask("teacher", "POST", f"{path}/{begun}/file", json={"force": ["edited"]}).status_code == 200
+
+
+def test_what_is_no_gradebook_is_told(service):
+    path = f"/assignments/{service.assignment}/exports"
+    for data, file in (
+        ({"platform": "canvas"}, None),
+        ({"platform": "blackbord"}, None),
+        ({"platform": "canvas"}, b"x"),
+    ):
+        answer = service.ask("teacher", "POST", path, data=data, files={"file": ("g.csv", file)} if file else None)
+        assert (answer.status_code, "expected" in answer.json()["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize(("platform", "name"), [("csv", "grades.csv"), ("xlsx", "grades.xlsx"), ("html", "grades.zip")])
+def test_a_file_is_made_from_the_class_alone(platform, name, service):
+    service.graded()
+    begun = service.exported(platform)
+    answer = service.ask("teacher", "POST", f"/assignments/{service.assignment}/exports/{begun}/file", json={})
+    assert (answer.status_code, f'"{name}"' in answer.headers["content-disposition"]) == (200, True)
+
+
+def test_the_class_is_what_a_batch_leaves(service, tmp_path):
+    """And `grade export` goes on from there, with what a person has said."""
+    service.graded()
+    path = f"/assignments/{service.assignment}"
+    for name, points in (("ada", 11.5), ("bob", 4)):  # more than there are, and without anything handed in
+        said = {"points": points, "reason": "argued"}
+        service.ask("teacher", "PUT", f"{path}/grades/{service.people[name].public}/override", json=said)
+    answer = service.ask("teacher", "GET", f"{path}/class")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        archive.extractall(tmp_path)
+    names = {str(one.relative_to(tmp_path / "class")) for one in (tmp_path / "class").rglob("*") if one.is_file()}
+    assert names == {"reports.jsonl", "grades.csv", "index.html", "reports/0003.html", "reports/0004.html"}
+    found = {grade.student: (grade.state, grade.points) for grade, _ in batch_grades.read(tmp_path / "class")}
+    assert found == {"0003": ("graded", Decimal("11.5")), "0004": ("graded", Decimal(4))}
+    assert "teacher has set the points: argued" in (tmp_path / "class" / "reports" / "0003.html").read_text()
+
+
+def test_a_class_is_shown_while_its_rubric_changes(service):
+    service.graded()
+    path = f"/assignments/{service.assignment}"
+    less = RUBRIC.partition('[[criteria]]\nid = "b2"')[0]
+    assert service.ask("teacher", "PUT", f"{path}/rubric", json={"rubric": less}).status_code == 200
+    assert service.ask("teacher", "GET", f"{path}/class").status_code == 200
+
+
 def test_a_rubric_that_is_none_is_told_with_its_mistakes(service):
     answer = service.ask("teacher", "PUT", f"/assignments/{service.assignment}/rubric", json={"rubric": "points = "})
     assert answer.status_code == 400
@@ -399,13 +537,28 @@ MAY = {
     "GET /assignments/{assignment}/grades/{person}/history": "admin teacher helper ada",
     "PUT /assignments/{assignment}/grades/{person}/extension": "admin teacher",
     "POST /assignments/{assignment}/regrade": "admin teacher",
+    "POST /courses/{course}/roster": "admin teacher",
+    "POST /assignments/{assignment}/trials": "admin teacher",
+    "GET /assignments/{assignment}/trials/{trial}": "admin teacher",
+    "POST /assignments/{assignment}/trials/{trial}/apply": "admin teacher",
+    "POST /assignments/{assignment}/trials/{trial}/drop": "admin teacher",
+    "GET /assignments/{assignment}/class": "admin teacher",
+    "POST /assignments/{assignment}/exports": "admin teacher",
+    "GET /assignments/{assignment}/exports/{export}": "admin teacher",
+    "POST /assignments/{assignment}/exports/{export}/file": "admin teacher",
     "GET /submissions/{submission}": "admin teacher helper ada",
     "GET /submissions/{submission}/report": "admin teacher helper ada",
     "GET /submissions/{submission}/file": "admin teacher helper ada",
     "GET /submissions/{submission}/events": "admin teacher helper ada",
     "POST /submissions/{submission}/regrade": "admin teacher helper",
 }
+FORMS = {
+    "POST /assignments/{assignment}/submissions": {"files": {"file": ("hw.py", RIGHT)}},
+    "POST /assignments/{assignment}/exports": {"data": {"platform": "csv"}},
+    "POST /courses/{course}/roster": {"files": {"file": ("roster.csv", b"id,name\n77,Cyd\n")}},
+}
 BODIES = {
+    "POST /assignments/{assignment}/exports/{export}/file": {},
     "POST /courses": {"name": "x"},
     "POST /tokens": {"label": "x", "scopes": ["read"]},
     "POST /courses/{course}/assignments": {"title": "x", "rubric": RUBRIC},
@@ -432,11 +585,12 @@ def test_who_may_do_what(what, service):
     found = service.graded()
     method, path = what.split(" ")
     path = path.format(
-        course=service.course, assignment=service.assignment, submission=found, person=service.people["ada"].public
-    )
+        course=service.course, assignment=service.assignment, submission=found, person=service.people["ada"].public,
+        trial=service.tried() if "{trial}" in path else "", export=service.exported() if "{export}" in path else "",
+    )  # fmt: skip
     options = {"json": BODIES.get(what, {"text": "x"})} if method in ("POST", "PUT") else {}
-    if what.endswith("/submissions") and method == "POST":
-        options = {"files": {"file": ("hw.py", RIGHT)}}
+    if what in FORMS:
+        options = FORMS[what]
     for who in (None, "stranger", "bob", "ada", "helper", "admin", "teacher"):
         if method == "DELETE" and who == "teacher":
             continue  # it is done
@@ -444,7 +598,8 @@ def test_who_may_do_what(what, service):
         if who is None:
             assert status == 401
         elif who in MAY[what].split():
-            assert status in (200, 201, 202, 204), (who, status)
+            is_done = "trial" in what and who == "teacher"  # there is one at a time, and it is settled once
+            assert status in (200, 201, 202, 204) or (status == 400 and is_done), (who, status)
         else:
             sees_it = who != "stranger" and ("/submissions/{submission}" not in what or who == "ada")
             assert status == (403 if sees_it else 404), (who, status)

@@ -44,9 +44,8 @@ def status(row: Row) -> str:
 def _grade(grade: dict[str, Any] | None, criteria: Sequence[str]) -> list[str]:
     if grade is None:
         return [""] * (len(criteria) + 4)
-    points = [
-        plain(Decimal(text)) for text in (grade["points"], grade["max_points"], *map(grade["criteria"].get, criteria))
-    ]
+    told = (grade["points"], grade["max_points"], *map(grade["criteria"].get, criteria))
+    points = ["" if text is None else plain(Decimal(text)) for text in told]  # an earlier rubric had other criteria
     return [*points, "late" if grade["late"] or grade["marked_late"] else "", str(grade["attempt"])]
 
 

@@ -14,7 +14,7 @@ from grader import __version__
 from grader.errors import UsageError
 from grader.render import mathml
 from grader.render.numbers import plain
-from grader.service import desk, sessions, shapes, students, teaching
+from grader.service import desk, marking, sessions, shapes, students
 from grader.service.identity import (
     ALL,
     COOKIE,
@@ -188,7 +188,7 @@ def the_class(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
     """Everybody's grade."""
     found, _ = assignment_for(db, who, assignment, "grader")
     return page(
-        "class.html", who, assignment=found, grades=teaching.all_grades(who, db, assignment),
+        "class.html", who, assignment=found, grades=marking.all_grades(who, db, assignment),
         waiting=submissions.waiting(db), faults=list(submissions.faults(db, found)),
     )  # fmt: skip
 
@@ -198,9 +198,9 @@ def a_student(who: Visitor, db: Reads, assignment: str, person: str) -> HTMLResp
     """All of a student's attempts, and why their grade is what it is."""
     found, _ = assignment_for(db, who, assignment, "grader")
     return page(
-        "student.html", who, assignment=found, attempts=teaching.attempts(who, db, assignment, person),
-        history=teaching.history(who, db, assignment, person),
-        grade=next(one for one in teaching.all_grades(who, db, assignment) if one.person == person),
+        "student.html", who, assignment=found, attempts=marking.attempts(who, db, assignment, person),
+        history=marking.history(who, db, assignment, person),
+        grade=next(one for one in marking.all_grades(who, db, assignment) if one.person == person),
     )  # fmt: skip
 
 

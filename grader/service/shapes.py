@@ -182,3 +182,82 @@ class Regrade(_Shape):
     """How many submissions were put into the queue again."""
 
     submissions: int
+
+
+class NewTrial(_Shape):
+    """Why it is graded again, and whose attempts; everybody's, if not given."""
+
+    text: Annotated[Text, Field(min_length=1)]
+    people: Annotated[list[str], Field(min_length=1)] | None = None
+
+
+class Difference(_Shape):
+    """An attempt that would have other points; `counts` is whether it is the one that does."""
+
+    person: str
+    name: str
+    key: str | None
+    submission: str
+    attempt: int
+    before: Points | None
+    after: Points
+    counts: bool
+
+
+class Trial(_Shape):
+    """A grading that counts when it is applied: how far it is, and what would change."""
+
+    id: str
+    text: str
+    state: Literal["open", "applied", "dropped"]
+    waiting: int
+    graded: int
+    faults: int
+    differences: list[Difference]
+
+
+Kind = Annotated[str, Field(max_length=40)]
+
+
+class ExportChoice(_Shape):
+    """Which kinds of change that are blocked are allowed all the same, and which are left out."""
+
+    force: list[Kind] = []
+    keep: list[Kind] = []
+    missing_zero: bool = False
+
+    @property
+    def allowed(self) -> set[str]:
+        return {*self.force, *self.keep}
+
+
+class ExportChange(_Shape):
+    """What becomes of one grade; `before` and `after` are what stands in the gradebook."""
+
+    student: str
+    name: str
+    kind: str
+    before: str | None
+    after: str | None
+    note: str
+    written: bool
+
+
+class Blocked(_Shape):
+    """A kind of change that is not written unless it is allowed or left out, and why."""
+
+    kind: str
+    why: str
+    may_be_forced: bool
+
+
+class Export(_Shape):
+    """What would change in a gradebook."""
+
+    id: str
+    platform: str
+    column: str
+    blocked: list[Blocked]
+    counts: dict[str, int]
+    changes: list[ExportChange]
+    not_in_the_class: list[str]

@@ -104,7 +104,7 @@ def starter(asks: Asks, db: Reads, assignment: str) -> Response:
     needs(asks, "read")
     found, _ = assignment_for(db, asks, assignment)
     _, homework = desk.loaded(courses.rubric(db, found).text)
-    return _attachment(homework.STARTER.encode(), f"{homework.ID}.py")
+    return attachment(homework.STARTER.encode(), f"{homework.ID}.py")
 
 
 @router.get("/assignments/{assignment}/rubric")
@@ -150,13 +150,13 @@ def receive(
         )  # fmt: skip
     if submissions.waiting(db) >= MOST_WAITING:
         raise Problem(503, "the queue: it is full; expected room; try again soon", {"Retry-After": "30"})
-    return submissions.receive(db, found, member.person, _plain(name), content, now(), key=key)
+    return submissions.receive(db, found, member.person, plain_name(name, "submission.py"), content, now(), key=key)
 
 
-def _plain(name: str | None) -> str:
+def plain_name(name: str | None, otherwise: str) -> str:
     """A file's own name, without folders and without what a terminal would obey."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
-    return "".join(letter for letter in last if letter.isprintable())[:200] or "submission.py"
+    return "".join(letter for letter in last if letter.isprintable())[:200] or otherwise
 
 
 @router.get("/assignments/{assignment}/submissions")
@@ -180,10 +180,11 @@ def a_submission(asks: Asks, db: Reads, submission: str) -> shapes.Submission:
 
 def submission_of(db: Connection, one: submissions.Submission) -> shapes.Submission:
     text = grades.report(db, one)
+    state = "graded" if one.trial_id is not None else one.state  # a trial is nobody's business but its instructor's
     seen = Report.model_validate_json(text).seen_by("student") if text else None
     return shapes.Submission(
-        id=one.public, attempt=one.attempt, name=one.name, received=one.received, state=one.state,  # type: ignore[arg-type] # the table allows these alone
-        ahead=submissions.ahead_of(db, one) if one.state == "received" else None,
+        id=one.public, attempt=one.attempt, name=one.name, received=one.received, state=state,  # type: ignore[arg-type] # the table allows these alone
+        ahead=submissions.ahead_of(db, one) if state == "received" else None,
         points=seen.points if seen else None, max_points=seen.max_points if seen else None,
     )  # fmt: skip
 
@@ -215,10 +216,10 @@ def file(asks: Asks, db: Reads, submission: str) -> Response:
     """What was handed in, to be kept and never to be shown as a page."""
     needs(asks, "read")
     found, _ = submission_for(db, asks, submission)
-    return _attachment(submissions.content(db, found), f"attempt-{found.attempt}.py")
+    return attachment(submissions.content(db, found), f"attempt-{found.attempt}.py")
 
 
-def _attachment(content: bytes, name: str) -> Response:
+def attachment(content: bytes, name: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type="application/octet-stream", headers=headers)
 

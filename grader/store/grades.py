@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import BigInteger, column, insert, or_, select, table
+from sqlalchemy import BigInteger, column, func, insert, or_, select, table
 
 from grader.store import schema
 from grader.store.schema import Hundredths
@@ -47,6 +47,16 @@ class Happening(NamedTuple):
     by: str | None
 
 
+class Counting(NamedTuple):
+    """A grade and what it rests on: which attempt of how many counts, its report, and what was said instead."""
+
+    grade: Grade
+    attempt: int | None
+    attempts: int | None
+    report: str | None
+    override: Happening | None
+
+
 current_grade = table(
     "current_grade", column("assignment_id", BigInteger), column("person_id", BigInteger),
     column("points", Hundredths), column("graded_points", Hundredths), column("max_points", Hundredths),
@@ -68,6 +78,34 @@ def of_person(db: Connection, assignment: Assignment, person: Person) -> Grade |
     mine = (current_grade.c.assignment_id == assignment.id, current_grade.c.person_id == person.id)
     row = db.execute(select(*_FIELDS).where(*mine)).one_or_none()
     return Grade(*row) if row else None
+
+
+def counting(db: Connection, assignment: Assignment) -> Iterator[Counting]:
+    """Everybody's grade, of those who have one, and what it rests on."""
+    submission, run, event, by = schema.submission.c, schema.grading_run.c, schema.grade_event.c, schema.person.c
+    others = schema.submission.alias()
+    attempts = (
+        select(func.max(others.c.attempt))
+        .where(others.c.assignment_id == submission.assignment_id, others.c.person_id == submission.person_id)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            *_FIELDS, submission.attempt, attempts, run.report, event.created, event.kind, event.points, event.text,
+            by.name,
+        )
+        .select_from(current_grade)
+        .outerjoin(schema.submission, submission.id == current_grade.c.submission_id)
+        .outerjoin(schema.grading_run, run.id == current_grade.c.run_id)
+        .outerjoin(schema.grade_event, event.id == current_grade.c.event_id)
+        .outerjoin(schema.person, by.id == event.by_id)
+        .where(current_grade.c.assignment_id == assignment.id)
+        .order_by(current_grade.c.person_id)
+    )  # fmt: skip
+    n = len(_FIELDS)
+    for row in db.execute(query):
+        attempt, of, report, *said = row[n:]
+        yield Counting(Grade(*row[:n]), attempt, of, report, Happening(*said) if said[0] else None)
 
 
 def counts() -> ColumnElement[bool]:

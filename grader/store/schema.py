@@ -186,6 +186,13 @@ grade_event = Table(  # only ever added to
     CheckConstraint("(kind = 'override') = (points IS NOT NULL)", "points"),
 )  # fmt: skip
 
+export = Table(  # what was to be put into a gradebook: the one that was uploaded, if any, and what was written of it
+    "export", metadata, _id(), _public(), _to("assignment"), _text("platform"), _text("column", nullable=True),
+    Column("blob", Text, ForeignKey("blob.sha256", ondelete="RESTRICT")), _text("name"), _text("pushed", nullable=True),
+    _to("person", "by_id"), _at("created"),
+    Index(None, "assignment_id"),
+)  # fmt: skip
+
 # The current grade is worked out, never kept: the attempt that counts, or what a person has put in its place since.
 CURRENT_GRADE = """
 CREATE VIEW current_grade AS

@@ -302,12 +302,34 @@ def upgrade() -> None:
         postgresql_where=sa.text("trial_id IS NOT NULL"),
         sqlite_where=sa.text("trial_id IS NOT NULL"),
     )
+    op.create_table(
+        "export",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("assignment_id", ID, nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("column", sa.Text(), nullable=True),
+        sa.Column("blob", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("pushed", sa.Text(), nullable=True),
+        sa.Column("by_id", ID, nullable=False),
+        sa.Column("created", TIME, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["assignment_id"], ["assignment.id"], name="fk_export_assignment_id", ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(["blob"], ["blob.sha256"], name="fk_export_blob", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(["by_id"], ["person.id"], name="fk_export_by_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_export"),
+        sa.UniqueConstraint("public", name="uq_export_public"),
+    )
+    op.create_index("ix_export_assignment_id", "export", ["assignment_id"], unique=False)
     op.execute(CURRENT_GRADE)
 
 
 def downgrade() -> None:
     op.execute("DROP VIEW current_grade")
     for table in (
+        "export",
         "grading_run",
         "submission",
         "trial",

@@ -1,0 +1,124 @@
+"""A class as `grade batch` leaves one: the reports that count, with what a person has said instead, and who has none.
+
+So its page is the same, and so is its way into gradebooks.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from grader import __version__, assignments, closing
+from grader.cohort import Cohort
+from grader.journal import Folder
+from grader.ledger import Ledger
+from grader.listing import File
+from grader.lms import Piece
+from grader.report import CriterionReport, OriginReport, OverrideReport, Report, RubricRef, SandboxReport, SubmissionRef
+from grader.roster import Student
+from grader.service import desk
+from grader.store import courses, grades, people, submissions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from grader.rubric import Rubric
+    from grader.store.courses import Assignment
+    from grader.store.people import Member
+
+NOTHING = "nothing was handed in"
+
+
+def key_of(member: Member) -> str:
+    """What a student is called in lists: by the roster, or else by what is known of them."""
+    return member.key or member.person.email or f"{member.person.name} {member.person.public[:6]}"
+
+
+def cohort(db: Connection, assignment: Assignment) -> Cohort:
+    """How the points lie, what was right, and which mistakes were made."""
+    rubric, _ = desk.loaded(courses.rubric(db, assignment).text)
+    found = Cohort(rubric)
+    for _, report in _reports(db, assignment, rubric):
+        if report:
+            found.add(report)
+    return found
+
+
+@contextmanager
+def folder(db: Connection, assignment: Assignment) -> Iterator[Path]:
+    """The class in a folder, for as long as it is needed."""
+    rubric, _ = desk.loaded(courses.rubric(db, assignment).text)
+    with TemporaryDirectory(prefix="grader-class-") as scratch:
+        path = Path(scratch) / "class"
+        with Ledger() as ledger, Folder(path) as left:
+            _fill(db, assignment, rubric, ledger, left)
+            closing.close(rubric, ledger, left, platform=None, kept=0)
+        yield path
+
+
+def _fill(db: Connection, assignment: Assignment, rubric: Rubric, ledger: Ledger, left: Folder) -> None:
+    failed = {one.person_id: one.fault or "" for one in submissions.faults(db, assignment)}
+    for member, report in _reports(db, assignment, rubric):
+        person, key = member.person, key_of(member)
+        ledger.expect([Student(key, member.key, person.email, person.name, member.section)])
+        if report is None and person.id not in failed:
+            continue
+        origin = report and report.origin
+        attempt, attempts = (origin.attempt, origin.attempts) if origin else (1, 1)
+        digest = report.submission.sha256 if report else f"not graded: {key}"
+        piece = Piece(key, File(report.submission.name if report else "", 0, None, b""), "")
+        n = ledger.enter(key, attempt, attempts, digest, piece, None)
+        if report:
+            ledger.reported(n, left.append(report.model_dump_json().encode()))
+        else:
+            ledger.failed(n, failed[person.id])
+
+
+def _reports(db: Connection, assignment: Assignment, rubric: Rubric) -> Iterator[tuple[Member, Report | None]]:
+    """Every student, with the report that counts as it is to be told; None for who has no grade."""
+    counting = {one.grade.person_id: one for one in grades.counting(db, assignment)}
+    version = assignments.version(assignments.load(rubric.assignment))
+    for member in people.members(db, assignment.course_id, "student"):
+        found = counting.get(member.person.id)
+        yield member, found and _told(found, member, rubric, version)
+
+
+def _told(found: grades.Counting, member: Member, rubric: Rubric, assignment_version: str) -> Report:
+    report = Report.model_validate_json(found.report) if found.report else _of_nothing(rubric, assignment_version)
+    told = {"student": key_of(member), "origin": _origin(found, member, report)}
+    if found.override:
+        said = OverrideReport(graded=report.points, by=found.override.by or "", reason=found.override.text)
+        told |= {"override": said, "points": found.grade.points}
+    return report.model_copy(update=told)
+
+
+def _origin(found: grades.Counting, member: Member, report: Report) -> OriginReport:
+    person = member.person
+    return OriginReport(
+        path=report.submission.name, key=key_of(member), name=person.name, email=person.email,
+        section=member.section, attempt=found.attempt or 1, attempts=found.attempts or 1,
+    )  # fmt: skip
+
+
+def _of_nothing(rubric: Rubric, assignment_version: str) -> Report:
+    """For who has points of a person's alone."""
+    criteria = tuple(
+        CriterionReport(
+            id=one.id, title=one.title, function=one.function, points=Decimal(0), max_points=one.points,
+            verdict="missing", message=NOTHING, visible=one.visible,
+        )
+        for one in rubric.criteria
+    )  # fmt: skip
+    return Report(
+        assignment=rubric.assignment, assignment_version=assignment_version,
+        rubric=RubricRef(id=rubric.id, sha256=rubric.sha256), student=None,
+        submission=SubmissionRef(name=NOTHING, sha256="", bytes=0, submitted=None), seed=0, points=Decimal(0),
+        max_points=sum((one.points for one in rubric.criteria), Decimal(0)), status="graded", late=None,
+        audience="instructor", criteria=criteria, stdout="", sandbox=SandboxReport(backend="none", layers=()),
+        grader_version=__version__, seconds=0.0,
+    )  # fmt: skip

@@ -1,0 +1,190 @@
+"""The interface of the way into gradebooks: what would change first, and then the file.
+
+It is `grade export` over the class as it is now; what was written stays noted, so that the next one knows it.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from sqlalchemy import Connection
+
+from grader import filling, making, pushes
+from grader.comparing import BLOCKING, LEFT_OUT, Change, Order, compared, refuse_blocked
+from grader.errors import UsageError
+from grader.service import classes, shapes
+from grader.service.identity import Asks, Reads, assignment_for, engine_of, needs, now
+from grader.service.problems import Problem, nothing
+from grader.service.students import attachment, plain_name
+from grader.store import exports
+from grader.store.courses import Assignment
+from grader.store.database import reading, writing
+from grader.store.exports import Export
+from grader.target import written
+
+router = APIRouter()
+LARGEST_GRADEBOOK = 1_000_000  # bytes
+ZIP = b"PK\x03\x04"
+
+
+class _Open(NamedTuple):
+    """An export at work: the class's folder, and the gradebook beside it where there is one."""
+
+    export: Export
+    folder: Path
+    template: Path | None
+
+    def order(self, choice: shapes.ExportChoice) -> Order:
+        forced, kept = frozenset(choice.force), frozenset(choice.keep)
+        return Order(self.folder, self.export.platform, None, forced, kept, choice.missing_zero)
+
+
+@router.get("/assignments/{assignment}/class")
+def class_folder(asks: Asks, db: Reads, assignment: str) -> Response:
+    """The class as `grade batch` leaves it, zipped: reports, grades and pages; `grade export` goes on from there."""
+    needs(asks, "read")
+    found, _ = assignment_for(db, asks, assignment, "instructor")
+    content = io.BytesIO()
+    with classes.folder(db, found) as folder, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, Path("class") / path.relative_to(folder))
+    return attachment(content.getvalue(), "class.zip")
+
+
+@router.post("/assignments/{assignment}/exports", status_code=201)
+def new_export(
+    request: Request, asks: Asks, db: Reads, assignment: str, platform: Annotated[str, Form(max_length=40)],
+    column: Annotated[str, Form(max_length=300)] = "",
+    file: Annotated[UploadFile | None, File(description="The gradebook, as the platform gives it")] = None,
+) -> shapes.Export:  # fmt: skip
+    """What would change in a gradebook that was downloaded, or in a file that is made from nothing."""
+    needs(asks, "grade")
+    found, _ = assignment_for(db, asks, assignment, "instructor")
+    template = None
+    if file is not None and file.filename:
+        template = plain_name(file.filename, "gradebook.csv"), file.file.read(LARGEST_GRADEBOOK + 1)
+        if len(template[1]) > LARGEST_GRADEBOOK:
+            raise Problem(413, "the gradebook: it is larger than 1 MB; expected one course's; use `grade export`")
+    with writing(engine_of(request)) as change:  # short: to look at a class takes long, and others want to write
+        begun = exports.begin(change, found, platform, column.strip() or None, template, asks.person, now())
+    with reading(engine_of(request)) as after:
+        return looked_at(after, found, begun)
+
+
+@router.get("/assignments/{assignment}/exports/{export}")
+def an_export(asks: Asks, db: Reads, assignment: str, export: str) -> shapes.Export:
+    """What would change now."""
+    needs(asks, "read")
+    found, _ = assignment_for(db, asks, assignment, "instructor")
+    return looked_at(db, found, export_of(db, found, export))
+
+
+@router.post("/assignments/{assignment}/exports/{export}/file")
+def exported(
+    request: Request, asks: Asks, db: Reads, assignment: str, export: str, choice: shapes.ExportChoice
+) -> Response:
+    """The file, where nothing is blocked that was not allowed or left out; what is in it is noted."""
+    needs(asks, "grade")
+    found, _ = assignment_for(db, asks, assignment, "instructor")
+    begun = export_of(db, found, export)
+    with _opened(db, found, begun) as open_:
+        log = open_.folder / pushes.LOG
+        before = log.stat().st_size if log.exists() else 0
+        target = open_.folder.parent / "exported"
+        _write(open_, choice, target)
+        told = log.read_bytes()[before:].decode() if log.exists() else ""
+        content = target.read_bytes()
+    with writing(engine_of(request)) as change:
+        exports.wrote(change, begun, told)
+    return attachment(content, begun.name or f"grades.{_suffix(begun.platform, content)}")
+
+
+def _suffix(platform: str, content: bytes) -> str:
+    if platform == "xlsx":
+        return "xlsx"
+    return "zip" if content.startswith(ZIP) else "csv"
+
+
+def export_of(db: Connection, assignment: Assignment, public: str) -> Export:
+    if export := exports.find(db, assignment, public):
+        return export
+    raise nothing(f"export {public}")
+
+
+@contextmanager
+def _opened(db: Connection, assignment: Assignment, export: Export) -> Iterator[_Open]:
+    with classes.folder(db, assignment) as folder:
+        (folder / pushes.LOG).write_text("".join(exports.pushed(db, assignment)), encoding="utf-8")
+        template = None
+        if export.blob:
+            template = folder.parent / "template" / export.name
+            template.parent.mkdir()
+            template.write_bytes(exports.template(db, export))
+        yield _Open(export, folder, template)
+
+
+def looked_at(db: Connection, assignment: Assignment, export: Export) -> shapes.Export:
+    """The dry run."""
+    choice = shapes.ExportChoice()
+    with _opened(db, assignment, export) as open_:
+        if open_.template:
+            gradebook = filling.Template(export.platform, open_.template, export.column)
+            with compared(open_.order(choice), gradebook) as comparison:
+                changes, blocked = list(comparison.changes()), comparison.blocked()
+                return _told(export, comparison.column.title, changes, blocked, list(comparison.rows_of_nobody()))
+        source = _source(open_, choice)
+        changes = list(making.changes(source)) if making.is_logged(source.platform) else []
+        blocked = sorted({change.kind for change in changes} & set(BLOCKING))
+        return _told(export, source.column or "", changes, blocked, [])
+
+
+def _source(open_: _Open, choice: shapes.ExportChoice) -> making.Source:
+    export = open_.export
+    if export.platform not in making.names():
+        filling.gradebook_of(export.platform, making.names())
+        raise UsageError(f"{export.platform}: the gradebook is missing; expected the file you downloaded; choose it")
+    source = making.Source(open_.folder, export.platform, export.column, choice.missing_zero)
+    if making.is_logged(export.platform):
+        making.called(source)
+    return source
+
+
+def _write(open_: _Open, choice: shapes.ExportChoice, target: Path) -> None:
+    if open_.template:
+        gradebook = filling.Template(open_.export.platform, open_.template, open_.export.column)
+        with compared(open_.order(choice), gradebook) as comparison:
+            filling.fill(gradebook, comparison, target)
+        return
+    source = _source(open_, choice)
+    is_logged = making.is_logged(source.platform)
+    changes = list(making.changes(source)) if is_logged else []
+    refuse_blocked(source.platform, sorted({one.kind for one in changes} & set(BLOCKING) - choice.allowed))
+    with written(target) as file:
+        making.make(source, file)
+    if is_logged:
+        making.note(source, changes)
+
+
+def _told(
+    export: Export, column: str, changes: list[Change], blocked: list[str], nobody: list[tuple[str, str]]
+) -> shapes.Export:
+    told = [
+        shapes.ExportChange(
+            student=one.student, name=one.name, kind=one.kind, before=one.before, after=one.after, note=one.note,
+            written=one.written,
+        )
+        for one in changes
+    ]  # fmt: skip
+    reasons = [shapes.Blocked(kind=kind, why=BLOCKING[kind], may_be_forced=kind not in LEFT_OUT) for kind in blocked]
+    return shapes.Export(
+        id=export.public, platform=export.platform, column=column, blocked=reasons,
+        counts=dict(Counter(one.kind for one in changes)), changes=told, not_in_the_class=[name for _, name in nobody],
+    )  # fmt: skip
