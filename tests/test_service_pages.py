@@ -6,7 +6,7 @@ import re
 
 import databases
 import pytest
-from test_service_api import RIGHT, WRONG, Service, walls  # noqa: F401 a fixture
+from test_service_api import GRADEBOOK, RIGHT, RUBRIC, WRONG, Service, walls  # noqa: F401 a fixture
 
 from grader.service.identity import COOKIE, csrf_of
 
@@ -161,7 +161,7 @@ def test_what_students_write_stays_text(service):
         assert "<b>x</b>" not in text
 
 
-def test_no_page_needs_anything_from_elsewhere_or_a_script(service):
+def test_no_page_needs_anything_from_elsewhere_or_a_script_of_its_own(service):
     browser = Browser(service, "teacher")
     found = service.graded()
     for path in (
@@ -169,16 +169,27 @@ def test_no_page_needs_anything_from_elsewhere_or_a_script(service):
         "/enter",
         f"/assignments/{service.assignment}",
         f"/assignments/{service.assignment}/class",
+        f"/assignments/{service.assignment}/rubric",
+        f"/assignments/{service.assignment}/export",
+        f"/assignments/{service.assignment}/students/{service.people['ada'].public}",
+        f"/courses/{service.course}/people",
+        f"/courses/{service.course}/assignments/new",
         f"/submissions/{found}",
         f"/submissions/{found}/report",
+        f"/submissions/{found}/source",
+        "/token",
         "/nothing",
     ):
         text = browser.get(path).text
         assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text)
-        assert "<script" not in text
+        assert all(one.startswith(' src="/static/') for one in re.findall(r"<script([^>]*)>", text))
+        assert not re.search(r"\son\w+=", text)
         assert " style=" not in text or path.endswith("report")
     style = browser.get("/static/style.css")
     assert (style.status_code, "http" in style.text) == (200, False)
+    for name in ("htmx.min.js", "htmx-sse.min.js", "inter-latin.woff2"):
+        answer = browser.get(f"/static/vendor/{name}")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=604800")
 
 
 def test_a_token_is_made_by_a_button_and_shown_once(service):
@@ -188,3 +199,172 @@ def test_a_token_is_made_by_a_button_and_shown_once(service):
     service.tokens["made"] = token
     assert service.ask("made", "GET", "/me").json()["name"] == "ada"
     assert browser.client.post("/token", data={"csrf": "x"}).status_code == 403
+
+
+def test_what_was_pasted_is_given_back_where_the_session_is_over(service):
+    browser = Browser(service, "ada")
+    browser.client.cookies.clear()
+    answer = browser.client.post(
+        f"/assignments/{service.assignment}", data={"csrf": "x", "key": "12345678", "text": "a < b"}
+    )
+    assert (answer.status_code, "a &lt; b" in answer.text, "Nothing was handed in" in answer.text) == (401, True, True)
+
+
+def test_a_submission_is_shown_live(service):
+    found = service.graded()
+    answer = Browser(service, "ada").get(f"/submissions/{found}/live")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    first, second = answer.text.strip().split("\n\n")
+    assert first.startswith('data: <p class="points">')
+    assert second == "event: end\ndata:"
+    assert Browser(service, "bob").get(f"/submissions/{found}/live").status_code == 404
+
+
+def test_a_file_is_read_with_the_numbers_of_its_lines(service):
+    found = service.graded(content=b"# <b>\nx = 1\n")
+    text = Browser(service, "ada").get(f"/submissions/{found}/source").text
+    assert '<th scope="row">1</th><td><code># &lt;b&gt;</code></td>' in text
+    assert Browser(service, "bob").get(f"/submissions/{found}/source").status_code == 404
+
+
+def test_a_session_is_seen_and_ended(service):
+    browser = Browser(service, "ada")
+    text = browser.get("/token").text
+    assert "session" in text
+    [ending] = re.findall(r"/token/(\w+)/end.*session", text)
+    assert browser.post(f"/token/{ending}/end").url.path == "/enter"
+
+
+# Those who teach.
+
+
+def test_a_course_is_begun_and_filled(service):
+    browser = Browser(service, "teacher")
+    made = browser.post("/courses", {"name": "Deep <Learning>"})
+    assert "People of Deep &lt;Learning&gt;" in made.text
+    people = made.url.path
+    roster = {"file": ("r.csv", b"id,name,email\n7,Cyd,cyd@x.edu\n8,Dee,\n")}
+    assert "Cyd" in browser.post(people.replace("people", "roster"), files=roster).text
+    assert "Eve" in browser.post(people, {"name": "Eve", "role": "grader", "key": "9"}).text
+    refused = browser.post(people, {"name": "Eve", "email": "nothing"})
+    assert (refused.status_code, 'role="alert"' in refused.text) == (422, True)
+    [person] = re.findall(r"people/([\w-]+)/link.*Cyd", refused.text)
+    link = re.search(r"http://testserver(/enter\?token=[\w-]+)", browser.post(f"{people}/{person}/link").text)[1]
+    assert "Cyd" not in browser.post(f"{people}/{person}/remove").text
+    assert "signs you in" in Browser(service).get(link).text
+
+
+def test_a_wrong_roster_changes_nothing(service):
+    browser = Browser(service, "teacher")
+    twice = {"file": ("r.csv", b"id,name\n7,Cyd\n7,Dee\n")}
+    answer = browser.post(f"/courses/{service.course}/roster", files=twice)
+    assert (answer.status_code, "stands in line 2 already" in answer.text, "Cyd" in answer.text) == (400, True, False)
+    assert "Cyd" not in browser.get(f"/courses/{service.course}/people").text
+
+
+def test_an_assignment_is_asked_and_its_rubric_changed(service):
+    browser = Browser(service, "teacher")
+    path = f"/courses/{service.course}/assignments/new"
+    wrong = browser.post(path, {"title": "HW 2", "rubric": "points ="})
+    assert (wrong.status_code, "points =" in wrong.text, "HW 2" in wrong.text) == (400, True, True)
+    assert browser.post(path, {"title": "HW 2", "rubric": RUBRIC, "due": "soon"}).status_code == 422
+    made = browser.post(path, {"title": "HW 2", "rubric": RUBRIC, "due": "2030-01-02T03:04", "most_attempts": "3"})
+    assert ("2 Jan 2030, 03:04 UTC" in made.text, "3 left" in made.text) == (True, True)
+    upload = {"file": ("new.toml", RUBRIC.replace("points = 3", "points = 4").encode())}
+    assert "Version 2 counts" in browser.post(f"{made.url.path}/rubric", files=upload).text
+    refused = browser.post(f"{made.url.path}/rubric", {"rubric": "x"})
+    assert (refused.status_code, 'role="alert"' in refused.text) == (400, True)
+
+
+def test_a_grader_says_otherwise(service):
+    service.graded()
+    browser = Browser(service, "helper")
+    ada = f"/assignments/{service.assignment}/students/{service.people['ada'].public}"
+    assert (
+        "override by helper: late &lt;talk&gt;"
+        in browser.post(f"{ada}/override", {"points": "7.5", "text": "late <talk>"}).text
+    )
+    assert "comment by helper: well done" in browser.post(f"{ada}/comment", {"text": "well done"}).text
+    assert "release by helper" in browser.post(f"{ada}/release", {"text": "no"}).text
+    wrong = browser.post(f"{ada}/override", {"points": "many", "text": "x"})
+    assert (wrong.status_code, "points: " in wrong.text) == (422, True)
+    assert browser.post(f"{ada}/extension", {"due": "2030-01-01T00:00", "text": "ill"}).status_code == 403
+    more = Browser(service, "teacher").post(f"{ada}/extension", {"due": "2030-01-01T00:00", "text": "ill"})
+    assert "until 2030-01-01 00:00 UTC: ill" in more.text
+
+
+def test_a_regrade_is_tried_on_a_page(service):
+    service.graded(content=WRONG)
+    browser = Browser(service, "teacher")
+    path = f"/assignments/{service.assignment}"
+    browser.post(f"{path}/rubric", {"rubric": RUBRIC.replace("points = 1\n", "points = 2\n")})
+    trial = browser.post(f"{path}/trials", {"text": "typo", "people": service.people["ada"].public})
+    assert "1 to go" in trial.text
+    assert browser.post(f"{trial.url.path}/apply").status_code == 400
+    service.grade()
+    seen = browser.get(trial.url.path).text
+    assert ("1 attempt with other points" in seen, "Apply it" in seen) == (True, True)
+    assert "A regrade is being tried" in browser.get(f"{path}/class").text
+    assert "It is applied." in browser.post(f"{trial.url.path}/apply").text
+    assert "A regrade is being tried" not in browser.get(f"{path}/class").text
+    assert browser.post(f"{path}/trials", {"text": ""}).status_code == 422
+
+
+def test_the_class_is_shown_with_what_it_has_misunderstood(service):
+    service.graded(content=WRONG)
+    text = Browser(service, "teacher").get(f"/assignments/{service.assignment}/class").text
+    for told in ("1</b> of 2 have a grade", 'class="distribution"', "What they have misunderstood", "Nothing yet"):
+        assert told in text
+
+
+def test_a_gradebook_is_filled_on_a_page(service):
+    service.graded()
+    browser = Browser(service, "teacher")
+    path = f"/assignments/{service.assignment}/export"
+    seen = browser.post(path, {"platform": "canvas"}, files={"file": ("grades.csv", GRADEBOOK.encode())})
+    assert ("1 raised" in seen.text, "1 missing" in seen.text) == (True, True)
+    filled = browser.post(seen.url.path)
+    assert (filled.headers["content-disposition"], "A,10" in filled.text) == (
+        'attachment; filename="grades.csv"',
+        True,
+    )
+    wrong = browser.post(path, {"platform": "canvas"})
+    assert (wrong.status_code, "the gradebook is missing" in wrong.text) == (400, True)
+    folder = browser.get(f"/assignments/{service.assignment}/class.zip")
+    assert folder.headers["content-disposition"] == 'attachment; filename="class.zip"'
+
+
+# Every form is for those alone whom the table of the interface names.
+
+FORMS = {
+    "/courses": "teacher",
+    "/courses/{course}/people": "teacher",
+    "/courses/{course}/people/{ada}/link": "teacher",
+    "/courses/{course}/people/{ada}/remove": "teacher",
+    "/courses/{course}/assignments/new": "teacher",
+    "/assignments/{assignment}/rubric": "teacher",
+    "/assignments/{assignment}/trials": "teacher",
+    "/assignments/{assignment}/export": "teacher",
+    "/assignments/{assignment}/students/{ada}/override": "helper",
+    "/assignments/{assignment}/students/{ada}/comment": "helper",
+    "/assignments/{assignment}/students/{ada}/extension": "teacher",
+    "/submissions/{submission}/regrade": "helper",
+}
+FILLED = {
+    "name": "x", "title": "x", "rubric": RUBRIC, "text": "x", "points": "1", "due": "2030-01-01T00:00", "platform": "csv",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_is_for_whom_it_is(form, service):
+    found = service.graded()
+    path = form.format(
+        course=service.course, assignment=service.assignment, submission=found, ada=service.people["ada"].public
+    )
+    allowed = {"teacher": {"teacher"}, "helper": {"teacher", "helper"}}[FORMS[form]]
+    for who in ("stranger", "bob", "ada", "helper", "teacher"):
+        browser = Browser(service, who)
+        assert browser.client.post(path, data={"csrf": "0", **FILLED}).status_code == 403
+        status = browser.post(path, FILLED).status_code
+        is_theirs = who in allowed or (who == "stranger" and form == "/courses")  # they teach elsewhere
+        assert status == 200 if is_theirs else status in (403, 404), (who, status)

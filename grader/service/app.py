@@ -6,13 +6,23 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Body, FastAPI, Request, Response, Security
-from fastapi.responses import RedirectResponse
 from fastapi.security import HTTPBearer
 from sqlalchemy import Engine, text
 from starlette.staticfiles import StaticFiles
 
 from grader import __version__
-from grader.service import exporting, marking, pages, problems, sessions, students, teaching
+from grader.service import (
+    browser,
+    exporting,
+    marking,
+    marking_pages,
+    pages,
+    problems,
+    sessions,
+    students,
+    teaching,
+    teaching_pages,
+)
 from grader.service.identity import COOKIE, Writes, now
 from grader.service.limits import Limits
 from grader.store import people
@@ -30,7 +40,7 @@ def create(
     app.state.engine, app.state.wake, app.state.is_secure = engine, wake, is_secure
     app.state.workers = workers
     app.state.failures = sessions.Failures()
-    problems.install(app, pages.trouble)
+    problems.install(app, browser.trouble)
     signed_in = [Security(HTTPBearer(auto_error=False, description="A token, as POST /tokens gives one"))]
     app.include_router(students.router, prefix="/api/v1", tags=["students"], dependencies=signed_in)
     app.include_router(teaching.router, prefix="/api/v1", tags=["teaching"], dependencies=signed_in)
@@ -40,10 +50,11 @@ def create(
     app.delete("/api/v1/session", status_code=204, tags=["session"])(sign_out)
     app.get("/healthz", tags=["operation"])(health)
 
-    app.include_router(pages.router)
-    app.add_exception_handler(pages.Away, lambda *_: RedirectResponse("/enter", 303))
+    for forms in (pages, teaching_pages, marking_pages):
+        app.include_router(forms.router)
+    app.add_exception_handler(browser.Away, pages.away)
     app.mount("/static", StaticFiles(packages=[("grader.service", "static")]))
-    app.add_middleware(Limits, page=pages.trouble)
+    app.add_middleware(Limits, page=browser.trouble)
     return app
 
 

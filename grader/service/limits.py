@@ -24,6 +24,7 @@ HEADERS = {
     b"cross-origin-opener-policy": b"same-origin",
     b"cache-control": b"no-store",
 }
+KEPT = {b"cache-control": b"public, max-age=604800"}  # what is the same for all; its address has our version in it
 
 
 class Limits:
@@ -44,7 +45,8 @@ class Limits:
             begun = True
             if message["type"] == "http.response.start":
                 own = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *((k, v) for k, v in HEADERS.items() if k not in own)]
+                wanted = HEADERS | KEPT if scope["path"].startswith("/static/") else HEADERS
+                message["headers"] = [*message["headers"], *((k, v) for k, v in wanted.items() if k not in own)]
             await send(message)
 
         if "\0" in scope["path"]:  # no database has such a key

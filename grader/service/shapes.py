@@ -70,6 +70,15 @@ class RubricVersion(_Shape):
     version: int
 
 
+class RubricText(_Shape):
+    """A version as its author wrote it; `by` is null for the one that comes with the grader."""
+
+    version: int
+    rubric: str
+    by: str | None
+    created: datetime
+
+
 class Submission(_Shape):
     """One attempt, and how far it is."""
 
@@ -168,6 +177,16 @@ class Token(_Shape):
 
     token: str
     expires: datetime
+
+
+class KnownToken(_Shape):
+    """A token that is good, without what signs in."""
+
+    id: str
+    label: str
+    scopes: list[str]
+    created: datetime
+    expires: datetime | None
 
 
 class Fault(_Shape):

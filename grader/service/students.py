@@ -59,6 +59,23 @@ def new_token(asks: Asks, db: Writes, new: shapes.NewToken) -> shapes.Token:
     return shapes.Token(token=people.issue(db, asks.person, new.label, new.scopes, now(), expires), expires=expires)
 
 
+@router.get("/tokens")
+def my_tokens(asks: Asks, db: Reads) -> list[shapes.KnownToken]:
+    """What the asker can be signed in by now, the latest first: scripts' tokens, browsers' sessions and links."""
+    needs(asks, "read")
+    good = people.tokens(db, asks.person, now())
+    return [shapes.KnownToken(**{**one._asdict(), "scopes": sorted(one.scopes)}) for one in good]
+
+
+@router.delete("/tokens/{token}", status_code=204)
+def end_token(asks: Asks, db: Writes, token: str) -> Response:
+    """One of the asker's tokens is good no more."""
+    needs(asks, ALL)
+    if not people.end(db, asks.person, token, now()):
+        raise nothing(f"token {token}")
+    return Response(status_code=204)
+
+
 @router.get("/courses")
 def my_courses(asks: Asks, db: Reads) -> list[shapes.Course]:
     """The courses the asker is in."""
@@ -229,10 +246,17 @@ def events(request: Request, asks: Asks, db: Reads, submission: str) -> Response
     """How far it is, as it goes on: an event for each change (server-sent events), until it is graded."""
     needs(asks, "read")
     found, _ = submission_for(db, asks, submission)
-    return StreamingResponse(_watched(request, found.public), media_type="text/event-stream")
+    return StreamingResponse(_told(request, found.public), media_type="text/event-stream")
 
 
-async def _watched(request: Request, public: str) -> AsyncIterator[str]:
+async def _told(request: Request, public: str) -> AsyncIterator[str]:
+    async for seen in watched(request, public):
+        yield f"event: {seen.state}\ndata: {json.dumps(seen.model_dump(mode='json'))}\n\n"
+
+
+async def watched(request: Request, public: str) -> AsyncIterator[shapes.Submission]:
+    """A submission each time it has changed, until it is graded, or nobody looks any more."""
+
     def look() -> shapes.Submission:
         with reading(engine_of(request)) as db:
             found = submissions.find(db, public)
@@ -244,7 +268,7 @@ async def _watched(request: Request, public: str) -> AsyncIterator[str]:
     for _ in range(int(LOOK_FOR / LOOK_EVERY)):
         seen = await asyncio.to_thread(look)
         if seen != last:
-            yield f"event: {seen.state}\ndata: {json.dumps(seen.model_dump(mode='json'))}\n\n"
+            yield seen
         if seen.state in ("graded", "fault") or await request.is_disconnected():
             return
         last = seen

@@ -191,3 +191,14 @@ def remove(asks: Asks, db: Writes, course: str, person: str) -> Response:
     people.leave(db, found.id, member.person, now())
     people.revoke_all(db, member.person, None, now())
     return Response(status_code=204)
+
+
+@router.get("/assignments/{assignment}/rubrics")
+def rubrics(asks: Asks, db: Reads, assignment: str) -> list[shapes.RubricText]:
+    """Every version of the rubric, the latest first."""
+    needs(asks, "read")
+    found, _ = assignment_for(db, asks, assignment, "instructor")
+    return [
+        shapes.RubricText(version=one.version, rubric=one.text, by=by, created=created)
+        for one, by, created in courses.rubrics(db, found)
+    ]

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+NAMED = 16  # letters of its digest that name a token
 PREFIX = "grader_"  # of a token, by which one is known wherever it is found
 RIGHTS = {"student": 0, "grader": 1, "instructor": 2, "admin": 3}
 
@@ -49,6 +50,16 @@ class SignedIn(NamedTuple):
 
     person: Person
     scopes: frozenset[str]
+
+
+class Token(NamedTuple):
+    """What is known of a token: `id` is not what signs in."""
+
+    id: str
+    label: str
+    scopes: frozenset[str]
+    created: datetime
+    expires: datetime | None
 
 
 _PERSON = (schema.person.c.id, schema.person.c.public, schema.person.c.name, schema.person.c.email)
@@ -128,6 +139,22 @@ def revoke_all(db: Connection, person: Person, label: str | None, now: datetime)
     theirs = [known.c.person_id == person.id, known.c.revoked.is_(None)]
     theirs += [known.c.label == label] if label else []
     db.execute(update(known).where(*theirs).values(revoked=now))
+
+
+def tokens(db: Connection, person: Person, now: datetime) -> Iterator[Token]:
+    """Somebody's that are good, the latest first."""
+    known = schema.token.c
+    query = select(known.sha256, known.label, known.scopes, known.created, known.expires)
+    good = (known.person_id == person.id, known.revoked.is_(None), or_(known.expires.is_(None), known.expires > now))
+    for row in db.execute(query.where(*good).order_by(known.id.desc())):
+        yield Token(row.sha256[:NAMED], row.label, frozenset(row.scopes.split()), row.created, row.expires)
+
+
+def end(db: Connection, person: Person, named: str, now: datetime) -> bool:
+    """Whether somebody had a token of this id; it is good no more."""
+    known = schema.token
+    theirs = (known.c.person_id == person.id, func.substr(known.c.sha256, 1, NAMED) == named, known.c.revoked.is_(None))
+    return db.execute(update(known).where(*theirs).values(revoked=now)).rowcount == 1
 
 
 def _digest(token: str) -> str:

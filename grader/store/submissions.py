@@ -250,6 +250,12 @@ def ahead_of(db: Connection, submission: Submission) -> int:
     return int(db.execute(select(func.count()).where(_table.c.state == "received", earlier)).scalar_one())
 
 
+def waiting_of(db: Connection, assignment: Assignment) -> int:
+    """How many of an assignment are not graded yet, but for those of a trial."""
+    theirs = (_table.c.assignment_id == assignment.id, _table.c.state.in_(("received", "grading")))
+    return int(db.execute(select(func.count()).where(*theirs, _table.c.trial_id.is_(None))).scalar_one())
+
+
 def waiting(db: Connection) -> int:
     """How many nobody has begun to grade."""
     return int(db.execute(select(func.count()).where(_table.c.state == "received")).scalar_one())

@@ -1,0 +1,194 @@
+"""The pages of those who grade: the class, a student, what is graded again, and the way into gradebooks.
+
+What they do is the interface's (`marking`, `exporting`); here are its forms.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, UploadFile
+from fastapi.responses import HTMLResponse
+
+from grader import making
+from grader.lms import gradebooks
+from grader.service import classes, exporting, marking, shapes
+from grader.service.browser import Sender, Visitor, done, filled, page, trouble
+from grader.service.identity import Asker, Reads, Writes, assignment_for
+from grader.service.problems import TITLES
+from grader.service.students import due_of
+from grader.service.teaching import of_course
+from grader.service.teaching_pages import Line, in_utc
+from grader.store import people, submissions, trials
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+Words = Annotated[str, Form(max_length=10_000)]
+Chosen = Annotated[list[str] | None, Form()]
+
+
+@router.get("/assignments/{assignment}/class")
+def the_class(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
+    """How the class has done, and everybody's grade."""
+    return _class(db, who, assignment)
+
+
+def _class(db: Reads, who: Asker, assignment: str, why: str = "", status: int = 200) -> HTMLResponse:
+    found, me = assignment_for(db, who, assignment, "grader")
+    return page(
+        "class.html", who, status, assignment=found, grades=marking.all_grades(who, db, assignment), why=why,
+        cohort=classes.cohort(db, found), waiting=submissions.waiting_of(db, found),
+        faults=list(submissions.faults(db, found)), trial=trials.open_of(db, found),
+        instructs=people.may(me, "instructor"),
+    )  # fmt: skip
+
+
+# A student.
+
+
+@router.get("/assignments/{assignment}/students/{person}")
+def a_student(who: Visitor, db: Reads, assignment: str, person: str) -> HTMLResponse:
+    """All of a student's attempts, and why their grade is what it is."""
+    return _student(db, who, assignment, person)
+
+
+def _student(db: Reads, who: Asker, assignment: str, person: str, why: str = "", status: int = 200) -> HTMLResponse:
+    found, me = assignment_for(db, who, assignment, "grader")
+    student = of_course(db, found.course_id, person).person
+    grade = next((one for one in marking.all_grades(who, db, assignment) if one.person == person), None)
+    return page(
+        "student.html", who, status, assignment=found, student=student, grade=grade, why=why,
+        due=due_of(db, found, student), instructs=people.may(me, "instructor"),
+        attempts=marking.attempts(who, db, assignment, person), history=marking.history(who, db, assignment, person),
+    )  # fmt: skip
+
+
+@router.post("/assignments/{assignment}/students/{person}/{what}")
+def say(
+    request: Request, tasks: BackgroundTasks, who: Sender, db: Writes, assignment: str, person: str, what: str,
+    text: Words = "", points: Line = "", due: Line = "",
+) -> Response:  # fmt: skip
+    """What a grader says of a student's grade: override, release, comment; and extension."""
+
+    def act() -> str:
+        if what == "override":
+            marking.override(who, db, assignment, person, filled(shapes.Override, points=points, reason=text))
+        elif what == "release":
+            marking.release(who, db, assignment, person, filled(shapes.Words, text=text))
+        elif what == "extension":
+            new = filled(shapes.Extension, due=in_utc(due), reason=text)
+            marking.extend(request, tasks, db, who, assignment, person, new)
+        else:
+            marking.comment(who, db, assignment, person, filled(shapes.Words, text=text))
+        return f"/assignments/{assignment}/students/{person}"
+
+    response = done(db, act, lambda why, status: _student(db, who, assignment, person, why, status))
+    response.background = tasks
+    return response
+
+
+@router.post("/submissions/{submission}/regrade")
+def regrade(
+    request: Request, tasks: BackgroundTasks, who: Sender, db: Writes, submission: str, text: Words = "again"
+) -> Response:
+    """One attempt, at once: what could not be graded, say."""
+
+    def act() -> str:
+        marking.regrade_one(request, tasks, who, db, submission, filled(shapes.Words, text=text))
+        return f"/submissions/{submission}"
+
+    response = done(db, act, lambda why, status: trouble(status, TITLES[status], why))
+    response.background = tasks
+    return response
+
+
+# Trials.
+
+
+@router.post("/assignments/{assignment}/trials")
+def try_regrade(
+    request: Request, tasks: BackgroundTasks, who: Sender, db: Writes, assignment: str, text: Words = "",
+    people: Chosen = None,
+) -> Response:  # fmt: skip
+    """Those chosen, or all where nobody is."""
+
+    def act() -> str:
+        new = filled(shapes.NewTrial, text=text, people=people)
+        return f"/assignments/{assignment}/trials/{marking.try_regrade(request, tasks, who, db, assignment, new).id}"
+
+    response = done(db, act, lambda why, status: _class(db, who, assignment, why, status))
+    response.background = tasks
+    return response
+
+
+@router.get("/assignments/{assignment}/trials/{trial}")
+def a_trial(who: Visitor, db: Reads, assignment: str, trial: str) -> HTMLResponse:
+    """What would change, before anything does."""
+    return _trial(db, who, assignment, trial)
+
+
+def _trial(db: Reads, who: Asker, assignment: str, trial: str, why: str = "", status: int = 200) -> HTMLResponse:
+    found, _ = assignment_for(db, who, assignment, "instructor")
+    return page("trial.html", who, status, assignment=found, one=marking.a_trial(who, db, assignment, trial), why=why)
+
+
+@router.post("/assignments/{assignment}/trials/{trial}/{what}")
+def settle(who: Sender, db: Writes, assignment: str, trial: str, what: str) -> Response:
+    """Apply it, or drop it."""
+
+    def act() -> str:
+        settles = marking.apply_trial if what == "apply" else marking.drop_trial
+        settles(who, db, assignment, trial)
+        return f"/assignments/{assignment}/trials/{trial}"
+
+    return done(db, act, lambda why, status: _trial(db, who, assignment, trial, why, status))
+
+
+# Into gradebooks.
+
+
+@router.get("/assignments/{assignment}/export")
+def about_exports(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
+    """Where the grades may go."""
+    return _export(db, who, assignment)
+
+
+def _export(
+    db: Reads, who: Asker, assignment: str, why: str = "", status: int = 200, one: shapes.Export | None = None
+) -> HTMLResponse:
+    found, _ = assignment_for(db, who, assignment, "instructor")
+    return page(
+        "export.html", who, status, assignment=found, one=one, why=why, filled=sorted(gradebooks()),
+        made=sorted(making.names()),
+    )  # fmt: skip
+
+
+@router.post("/assignments/{assignment}/export")
+def new_export(
+    request: Request, who: Sender, db: Reads, assignment: str, platform: Line, column: Line = "",
+    file: Annotated[UploadFile | None, File()] = None,
+) -> Response:  # fmt: skip
+    def act() -> str:
+        begun = exporting.new_export(request, who, db, assignment, platform, column, file)
+        return f"/assignments/{assignment}/export/{begun.id}"
+
+    return done(db, act, lambda why, status: _export(db, who, assignment, why, status))
+
+
+@router.get("/assignments/{assignment}/export/{export}")
+def an_export(who: Visitor, db: Reads, assignment: str, export: str) -> HTMLResponse:
+    """What would change in the gradebook."""
+    return _export(db, who, assignment, one=exporting.an_export(who, db, assignment, export))
+
+
+@router.post("/assignments/{assignment}/export/{export}")
+def exported(
+    request: Request, who: Sender, db: Reads, assignment: str, export: str, force: Chosen = None, keep: Chosen = None
+) -> Response:
+    """The file itself."""
+    choice = shapes.ExportChoice(force=force or [], keep=keep or [])
+    return exporting.exported(request, who, db, assignment, export, choice)
+
+
+@router.get("/assignments/{assignment}/class.zip")
+def class_folder(who: Visitor, db: Reads, assignment: str) -> Response:
+    return exporting.class_folder(who, db, assignment)

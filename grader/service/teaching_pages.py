@@ -1,0 +1,189 @@
+"""The pages of those who teach: who is in the course, what is asked there, and by which rubric.
+
+What they do is the interface's (`teaching`); here are its forms.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi.responses import HTMLResponse
+
+from grader import assignments
+from grader import rubric as rubrics
+from grader.service import shapes, teaching
+from grader.service.browser import Sender, Visitor, done, filled, page
+from grader.service.identity import Asker, Reads, Writes, assignment_for, course_for
+from grader.service.pages import home_page
+from grader.service.problems import Problem
+from grader.store import people
+from grader.values import LARGEST_FILE
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+Line = Annotated[str, Form(max_length=1000)]
+Text = Annotated[str, Form(max_length=200_000)]
+Upload = Annotated[UploadFile | None, File()]
+
+
+@router.post("/courses")
+def new_course(who: Sender, db: Writes, name: Line) -> Response:
+    return done(
+        db, lambda: f"/courses/{teaching.new_course(who, db, filled(shapes.NewCourse, name=name)).id}/people",
+        lambda why, status: home_page(db, who, why, status),
+    )  # fmt: skip
+
+
+# Who is in the course.
+
+
+@router.get("/courses/{course}/people")
+def the_people(who: Visitor, db: Reads, course: str) -> HTMLResponse:
+    """Everybody in the course; for instructors with what changes it."""
+    return _people(db, who, course)
+
+
+def _people(
+    db: Reads,
+    who: Asker,
+    course: str,
+    why: str = "",
+    status: int = 200,
+    link: tuple[str, shapes.Invitation] | None = None,
+) -> HTMLResponse:
+    found, me = course_for(db, who, course, "grader")
+    roles = [role for role in people.RIGHTS if people.may(me, role)]
+    return page(
+        "people.html", who, status, course=found, members=teaching.members(who, db, course), why=why, link=link,
+        instructs=people.may(me, "instructor"), roles=roles,
+    )  # fmt: skip
+
+
+@router.post("/courses/{course}/people")
+def enrol(
+    who: Sender, db: Writes, course: str, name: Line, email: Line = "", key: Line = "", role: Line = "student",
+    section: Line = "",
+) -> Response:  # fmt: skip
+    """One person."""
+
+    def act() -> str:
+        one = filled(shapes.NewMember, name=name, email=email, key=key, role=role, section=section)
+        teaching.enrol(who, db, course, [one])
+        return f"/courses/{course}/people"
+
+    return done(db, act, lambda why, status: _people(db, who, course, why, status))
+
+
+@router.post("/courses/{course}/roster")
+def enrol_all(who: Sender, db: Writes, course: str, file: Annotated[UploadFile, File()]) -> Response:
+    """Everybody on a list."""
+
+    def act() -> str:
+        teaching.enrol_all(who, db, course, file)
+        return f"/courses/{course}/people"
+
+    return done(db, act, lambda why, status: _people(db, who, course, why, status))
+
+
+@router.post("/courses/{course}/people/{person}/link")
+def invite(request: Request, who: Sender, db: Writes, course: str, person: str) -> HTMLResponse:
+    """A personal link, shown once."""
+    made = teaching.invite(request, who, db, course, person)
+    name = next(one.name for one in teaching.members(who, db, course) if one.id == person)
+    return _people(db, who, course, link=(name, made))
+
+
+@router.post("/courses/{course}/people/{person}/remove")
+def remove(who: Sender, db: Writes, course: str, person: str) -> Response:
+    def act() -> str:
+        teaching.remove(who, db, course, person)
+        return f"/courses/{course}/people"
+
+    return done(db, act, lambda why, status: _people(db, who, course, why, status))
+
+
+# What is asked, and by which rubric.
+
+
+@router.get("/courses/{course}/assignments/new")
+def about_assignments(who: Visitor, db: Reads, course: str) -> HTMLResponse:
+    """The form of a new assignment, with a rubric to begin with."""
+    return _new_assignment(db, who, course)
+
+
+def _new_assignment(db: Reads, who: Asker, course: str, why: str = "", status: int = 200, **given: str) -> HTMLResponse:
+    found, _ = course_for(db, who, course, "instructor")
+    known = {"title": "", "rubric": _shipped(), "due": "", "counts": "", "most_attempts": ""} | given
+    return page(
+        "new_assignment.html", who, status, course=found, why=why, given=known, homeworks=assignments.names()
+    )  # fmt: skip
+
+
+def _shipped() -> str:
+    """The rubric that comes with the grader."""
+    return rubrics.find("backprop").read_text(encoding="utf-8")
+
+
+@router.post("/courses/{course}/assignments/new")
+def new_assignment(
+    who: Sender, db: Writes, course: str, title: Line, rubric: Text = "", due: Line = "", counts: Line = "",
+    most_attempts: Line = "", file: Upload = None,
+) -> Response:  # fmt: skip
+    text = _uploaded(file) or rubric.replace("\r\n", "\n")
+
+    def act() -> str:
+        new = filled(
+            shapes.NewAssignment, title=title, rubric=text, due=in_utc(due), counts=counts, most_attempts=most_attempts
+        )
+        return f"/assignments/{teaching.new_assignment(who, db, course, new).id}"
+
+    given = {"title": title, "rubric": text, "due": due, "counts": counts, "most_attempts": most_attempts}
+    return done(db, act, lambda why, status: _new_assignment(db, who, course, why, status, **given))
+
+
+def _uploaded(file: UploadFile | None) -> str:
+    """What was uploaded, as text; nothing where nothing was."""
+    content = file.file.read(LARGEST_FILE + 1) if file else b""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Problem(422, "rubric: it is no text in UTF-8; expected TOML; save it as that") from None
+
+
+def in_utc(text: str) -> datetime | None:
+    """A time as a browser's form gives it, which asks for it in UTC. Raises Problem for none."""
+    if not text.strip():
+        return None
+    try:
+        return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC)
+    except ValueError:
+        raise Problem(422, f"due: found {text[:40]!r}; expected such as 2026-10-11T23:59, in UTC; correct it") from None
+
+
+@router.get("/assignments/{assignment}/rubric")
+def the_rubric(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
+    """What it is graded by, and every earlier version."""
+    return _rubric(db, who, assignment)
+
+
+def _rubric(
+    db: Reads, who: Asker, assignment: str, why: str = "", status: int = 200, text: str | None = None
+) -> HTMLResponse:
+    found, _ = assignment_for(db, who, assignment, "instructor")
+    versions = teaching.rubrics(who, db, assignment)
+    return page(
+        "rubric.html", who, status, assignment=found, versions=versions, why=why,
+        text=versions[0].rubric if text is None else text,
+    )  # fmt: skip
+
+
+@router.post("/assignments/{assignment}/rubric")
+def new_rubric(who: Sender, db: Writes, assignment: str, rubric: Text = "", file: Upload = None) -> Response:
+    text = _uploaded(file) or rubric.replace("\r\n", "\n")
+
+    def act() -> str:
+        teaching.new_rubric(who, db, assignment, filled(shapes.NewRubric, rubric=text))
+        return f"/assignments/{assignment}/rubric"
+
+    return done(db, act, lambda why, status: _rubric(db, who, assignment, why, status, text))
