@@ -58,10 +58,32 @@ def test_it_is_started_with_nothing_and_again_with_what_there_is(tmp_path):
         with serving(tmp_path, link=n > 0) as (_, link):
             links.append(link)
             health = json.load(urllib.request.urlopen(link.partition("/enter")[0] + "/healthz"))
-            assert (health["database"], health["workers"]) == ("ok", 1)
+            assert (health["database"], health["walls"], health["workers"]) == ("ok", "ok", 1)
     assert all(re.fullmatch(r"http://127\.0\.0\.1:\d+/enter\?token=grader_[\w-]{43}", link) for link in links)
     assert links[0].partition("=")[2] != links[1].partition("=")[2]
     assert (tmp_path / "service" / "grader.db").stat().st_mode & 0o077 == 0
+
+
+def test_who_asks_is_told_by_a_proxy_that_is_trusted(tmp_path):
+    outside = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+    options = ("--public-url", "https://grader.example.edu", "--log")
+    for proxies, status in (((), 200), (("--trusted-proxy", "127.0.0.1"), 404)):  # metrics are for this machine
+        with serving(tmp_path, *options, *proxies) as (process, link):
+            assert link.startswith("https://grader.example.edu/enter?token=grader_")
+            at = re.search(r"http://\S+:\d+", process.stderr.readline())[0]
+            assert httpx.get(f"{at}/metrics", headers=outside).status_code == status
+            entered = httpx.post(f"{at}/enter", data={"token": link.partition("=")[2]}, headers=outside)
+            assert "Secure" in entered.headers["set-cookie"]
+            process.send_signal(signal.SIGINT)
+            lines = [json.loads(line) for line in process.stderr if line.startswith("{")]
+            assert {"/metrics", "/enter"} <= {line["route"] for line in lines}
+
+
+def test_an_address_that_leads_nowhere_is_told(tmp_path):
+    command = [sys.executable, "-m", "grader", "serve", "--public-url", "grader.example.edu"]
+    environment = {**os.environ, "GRADER_HOME": str(tmp_path)}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ran.returncode, "expected such as https://" in ran.stderr) == (2, True)
 
 
 def test_no_link_is_printed_again_unless_it_is_asked_for(tmp_path):
@@ -249,5 +271,5 @@ def test_a_wrong_file_a_question_a_right_one_and_full_points(tmp_path, page):
         page.wait_for_selector(".points")
         assert " ".join(page.inner_text(".points").split()) == "10 of 10"
         page.get_by_role("link", name="Backprop for a multilayer perceptron").click()
-        page.get_by_role("link", name="grades of all").click()
+        page.get_by_role("link", name="The class").click()
         assert page.complaints == []

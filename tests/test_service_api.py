@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from grader import grades as batch_grades
 from grader import sandbox as sandboxes
 from grader.service import app as apps
-from grader.service import begin, desk
+from grader.service import begin, desk, operation
 from grader.service.identity import COOKIE, csrf_of
 from grader.store import courses, people, submissions
 from grader.store.database import writing
@@ -55,7 +55,10 @@ class Service:
             self.assignment_row = courses.add_assignment(db, course, "Backprop", now)
             courses.add_rubric(db, self.assignment_row, HIDDEN, None, now)
         self.course, self.assignment = course.public, self.assignment_row.public
-        self.client = TestClient(apps.create(engine, self._wake, is_secure=False), raise_server_exceptions=False)
+        self.client = TestClient(apps.create(engine, self._wake), raise_server_exceptions=False)
+
+    def close(self):
+        self.client.app.state.proof.close()
 
     def _wake(self):
         self.woken += 1
@@ -94,7 +97,9 @@ class Service:
 def service(request, tmp_path, monkeypatch, walls):
     monkeypatch.setenv("GRADER_HOME", str(tmp_path))
     with databases.opened(request.param, tmp_path) as engine:
-        yield Service(engine, walls)
+        service = Service(engine, walls)
+        yield service
+        service.close()
 
 
 # A student's way.
@@ -715,8 +720,46 @@ def test_every_answer_has_the_headers_that_browsers_obey(service):
         assert (headers["x-content-type-options"], headers["cache-control"]) == ("nosniff", "no-store")
 
 
-def test_the_service_says_that_it_is_well(service):
-    assert service.client.get("/healthz").json()["database"] == "ok"
+def test_the_service_proves_that_it_is_well(service, monkeypatch):
+    told = service.client.get("/healthz").json()
+    assert (told["database"], told["walls"]) == ("ok", "ok")
+    service.close()
+    monkeypatch.setattr(service.client.app.state, "proof", operation.Proof(lambda: sandboxes.start("none")))
+    answer = service.client.get("/healthz")
+    assert (answer.status_code, "nothing can be graded" in answer.text, "Retry-After" in answer.headers) == (
+        503,
+        True,
+        True,
+    )
+
+
+def test_the_service_is_measured_for_who_is_on_its_machine(service):
+    service.graded()
+    service.hand_in()
+    assert service.client.get("/metrics").status_code == 404
+    here = TestClient(service.client.app, client=("127.0.0.1", 1))
+    told = here.get("/metrics").text
+    assert 'grader_submissions{state="received"} 1.0' in told
+    assert "grader_gradings 1.0" in told
+    route = "/api/v1/assignments/{assignment}/submissions"
+    assert f'grader_request_seconds_count{{method="POST",route="{route}",status="202"}} 2.0' in told
+
+
+def test_every_request_has_an_id_and_leaves_a_line_without_secrets(service, caplog):
+    caplog.set_level("INFO", "grader.service")
+    answer = service.client.get("/enter?token=grader_secret")
+    found = service.graded()
+    lines = {record.message: record for record in caplog.records}
+    first = next(record for record in caplog.records if record.message == "request")
+    assert (first.request, first.route, first.status) == (answer.headers["X-Request-ID"], "/enter", 200)
+    assert lines["graded"].submission == found
+    assert all("secret" not in str(vars(record)) for record in caplog.records)
+
+
+def test_links_lead_to_where_browsers_find_it(service):
+    path = f"/courses/{service.course}/members/{service.people['ada'].public}/invitation"
+    service.client.app.state.public_url = "https://grader.example.edu"
+    assert service.ask("teacher", "POST", path).json()["link"].startswith("https://grader.example.edu/enter?token=")
 
 
 def test_a_new_link_of_the_instructor_s_ends_the_last_one(service):

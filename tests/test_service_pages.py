@@ -15,7 +15,9 @@ from grader.service.identity import COOKIE, csrf_of
 def service(tmp_path, monkeypatch, walls):  # noqa: F811 the fixture
     monkeypatch.setenv("GRADER_HOME", str(tmp_path))
     with databases.opened("sqlite", tmp_path) as engine:
-        yield Service(engine, walls)
+        service = Service(engine, walls)
+        yield service
+        service.close()
 
 
 class Browser:

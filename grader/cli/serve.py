@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -18,23 +19,49 @@ from grader.errors import GraderFault, UsageError
 def serve(
     database: Annotated[
         str | None,
-        typer.Option("--database", metavar="URL", help="sqlite:////path or postgresql://… (default: in GRADER_HOME)."),
+        typer.Option(
+            "--database", metavar="URL", envvar="GRADER_DATABASE",
+            help="sqlite:////path or postgresql://… (default: in GRADER_HOME).",
+        ),
     ] = None,
-    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen at.")] = 8000,
+    host: Annotated[
+        str, typer.Option("--host", envvar="GRADER_HOST", help="The address to listen at.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", envvar="GRADER_PORT", min=0, max=65535, help="The port to listen at.")
+    ] = 8000,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, max=256, help="How many grade at once (default: a core each).")
+        int | None,
+        typer.Option(
+            "--workers", envvar="GRADER_WORKERS", min=0, max=256, help="How many grade at once (default: a core each)."
+        ),
     ] = None,
-    sandbox: Annotated[str | None, typer.Option("--sandbox", metavar="B", help="The walls: zygote.")] = None,
+    sandbox: Annotated[
+        str | None, typer.Option("--sandbox", metavar="B", envvar="GRADER_SANDBOX", help="The walls: zygote.")
+    ] = None,
     link: Annotated[bool, typer.Option("--link", help="Print a new link for the instructor, also later on.")] = False,
-    behind_tls: Annotated[
-        bool, typer.Option("--behind-tls", help="Browsers come by https, through a proxy on this machine.")
+    public_url: Annotated[
+        str,
+        typer.Option(
+            "--public-url", metavar="URL", envvar="GRADER_PUBLIC_URL",
+            help="Where browsers find it: https://… behind a proxy with TLS.",
+        ),
+    ] = "",
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy", metavar="ADDRESS", envvar="GRADER_TRUSTED_PROXY",
+            help="A proxy that is believed when it tells who asks; may be repeated.",
+        ),
+    ] = None,
+    log: Annotated[
+        bool, typer.Option("--log", envvar="GRADER_LOG", help="Write each request and each grading as JSON to stderr.")
     ] = False,
-) -> None:
+) -> None:  # fmt: skip
     """Serve a course: students hand in with a browser and see their report, instructors see the class."""
     try:
         from grader.service import app as apps
-        from grader.service import begin
+        from grader.service import begin, logs
         from grader.service.crew import Crew
         from grader.store import database as databases
     except ImportError as error:
@@ -46,16 +73,19 @@ def serve(
     from grader import worker
 
     wanted = sandboxes.wanted(sandbox)
+    _refuse_address(public_url)
+    if log:
+        logs.to_stderr()
     engine = databases.connect(database or f"sqlite:///{_own_database()}")
     databases.migrate(engine)
     with databases.writing(engine) as db:
         is_first = begin.first(db, datetime.now(UTC))
         token = begin.token_for_instructor(db, datetime.now(UTC)) if link or is_first else None
     sandboxes.start(wanted).close()  # where there are no walls there is no service
-    with Crew(engine, workers or worker.cores(), wanted) as crew:
-        app = apps.create(engine, crew.wake, lambda: crew.alive, is_secure=behind_tls)
+    with Crew(engine, worker.cores() if workers is None else workers, wanted, log=log) as crew:
+        app = apps.create(engine, crew.wake, lambda: crew.alive, sandbox=wanted, public_url=public_url)
         try:
-            _listen(app, host, port, token, behind_tls=behind_tls)
+            _listen(app, (host, port), public_url, token, trusted_proxy or [])
         finally:
             print(
                 "grade: ending; what is being graded is brought to its end, in half a minute at most", file=sys.stderr
@@ -78,22 +108,33 @@ def _own_database() -> Path:
     return folder / "grader.db"
 
 
-def _listen(app: object, host: str, port: int, token: str | None, *, behind_tls: bool) -> None:
+def _refuse_address(url: str) -> None:
+    """Raise UsageError for what no browser could be led to."""
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query):
+        raise UsageError(
+            f"--public-url: found {url!r}; expected such as https://grader.example.edu, without a path; correct it"
+        )
+
+
+def _listen(app: object, at: tuple[str, int], public_url: str, token: str | None, proxies: list[str]) -> None:
     import uvicorn
 
+    host, port = at
     config = uvicorn.Config(
-        app, host, port, log_level="warning", access_log=False, server_header=False, proxy_headers=behind_tls,  # type: ignore[arg-type] # an app of FastAPI's
-        forwarded_allow_ips="127.0.0.1", timeout_graceful_shutdown=10,
+        app, host, port, log_level="warning", access_log=False, server_header=False, proxy_headers=bool(proxies),  # type: ignore[arg-type] # an app of FastAPI's
+        forwarded_allow_ips=proxies, timeout_graceful_shutdown=10,
     )  # fmt: skip
     listening = _bound(host, port)
     listening.listen()  # whoever follows the link at once is kept waiting, not turned away
-    at = f"http://{host}:{listening.getsockname()[1]}"
-    print(f"grade: serving at {at}; end it with Ctrl-C", file=sys.stderr)
+    here = f"http://{host}:{listening.getsockname()[1]}"
+    print(f"grade: serving at {here}; end it with Ctrl-C", file=sys.stderr)
+    outside = public_url.rstrip("/") or here
     if token:
-        print(f"{at}/enter?token={token}", flush=True)
+        print(f"{outside}/enter?token={token}", flush=True)
         print("grade: the link above signs the instructor in, once, within a day", file=sys.stderr)
     else:
-        print(f"{at}/", flush=True)
+        print(f"{outside}/", flush=True)
     uvicorn.Server(config).run([listening])
 
 

@@ -1,21 +1,24 @@
-"""The app: the interface under /api/v1, the pages, signing in, and whether all is well."""
+"""The app: the interface under /api/v1, the pages and signing in, put together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Body, FastAPI, Request, Response, Security
 from fastapi.security import HTTPBearer
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 
 from grader import __version__
+from grader import sandbox as sandboxes
 from grader.service import (
     browser,
     exporting,
     marking,
     marking_pages,
+    operation,
     pages,
     problems,
     sessions,
@@ -25,37 +28,49 @@ from grader.service import (
 )
 from grader.service.identity import COOKIE, Writes, now
 from grader.service.limits import Limits
+from grader.service.logs import Requests
 from grader.store import people
-from grader.store.database import reading
 
 
 def create(
     engine: Engine, wake: Callable[[], None] = lambda: None, workers: Callable[[], int] = lambda: 0, *,
-    is_secure: bool = True,
+    sandbox: str | None = None, public_url: str = "",
 ) -> FastAPI:  # fmt: skip
-    """The app over a database. `wake` is called when something waits, `workers` tells how many grade."""
+    """The app over a database. `wake` is called when something waits, `workers` tells how many grade.
+
+    `public_url` is where browsers find it, if that is not where they are answered; `sandbox` what a proof is made in.
+    """
     app = FastAPI(
-        title="grader", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None
-    )
-    app.state.engine, app.state.wake, app.state.is_secure = engine, wake, is_secure
-    app.state.workers = workers
-    app.state.failures = sessions.Failures()
+        title="grader", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None,
+        lifespan=_ended,
+    )  # fmt: skip
+    app.state.engine, app.state.wake, app.state.workers = engine, wake, workers
+    app.state.public_url, app.state.is_secure = public_url, public_url.startswith("https:")
+    app.state.failures, app.state.meters = sessions.Failures(), operation.Meters()
+    app.state.proof = operation.Proof(lambda: sandboxes.start(sandboxes.wanted(sandbox)))
     problems.install(app, browser.trouble)
     signed_in = [Security(HTTPBearer(auto_error=False, description="A token, as POST /tokens gives one"))]
-    app.include_router(students.router, prefix="/api/v1", tags=["students"], dependencies=signed_in)
-    app.include_router(teaching.router, prefix="/api/v1", tags=["teaching"], dependencies=signed_in)
-    app.include_router(marking.router, prefix="/api/v1", tags=["grading"], dependencies=signed_in)
-    app.include_router(exporting.router, prefix="/api/v1", tags=["export"], dependencies=signed_in)
+    for tag, part in INTERFACE.items():
+        app.include_router(part.router, prefix="/api/v1", tags=[tag], dependencies=signed_in)
     app.post("/api/v1/session", status_code=204, tags=["session"])(sign_in)
     app.delete("/api/v1/session", status_code=204, tags=["session"])(sign_out)
-    app.get("/healthz", tags=["operation"])(health)
-
+    app.include_router(operation.router, tags=["operation"])
     for forms in (pages, teaching_pages, marking_pages):
         app.include_router(forms.router)
     app.add_exception_handler(browser.Away, pages.away)
     app.mount("/static", StaticFiles(packages=[("grader.service", "static")]))
     app.add_middleware(Limits, page=browser.trouble)
+    app.add_middleware(Requests, meters=app.state.meters)
     return app
+
+
+INTERFACE = {"students": students, "teaching": teaching, "grading": marking, "export": exporting}
+
+
+@asynccontextmanager
+async def _ended(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.proof.close()
 
 
 def sign_in(request: Request, db: Writes, token: Annotated[str, Body(embed=True, max_length=200)]) -> Response:
@@ -71,10 +86,3 @@ def sign_out(request: Request, db: Writes) -> Response:
     response = Response(status_code=204)
     response.delete_cookie(COOKIE)
     return response
-
-
-def health(request: Request) -> dict[str, object]:
-    """Whether the database answers, and how many workers there are."""
-    with reading(request.app.state.engine) as db:
-        db.execute(text("SELECT 1"))
-    return {"database": "ok", "workers": request.app.state.workers(), "version": __version__}

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from grader import sandbox as sandboxes
 from grader.errors import GraderError
-from grader.service import desk
+from grader.service import desk, logs
 from grader.store import database, submissions
 from grader.store.database import writing
 
@@ -47,8 +47,8 @@ class _Place(NamedTuple):
 class Crew:
     """So many workers; open it with `with`."""
 
-    def __init__(self, engine: Engine, workers: int, sandbox: str) -> None:
-        self._engine, self._count, self._sandbox = engine, workers, sandbox
+    def __init__(self, engine: Engine, workers: int, sandbox: str, *, log: bool = False) -> None:
+        self._engine, self._count, self._sandbox, self._log = engine, workers, sandbox, log
         self._ending = Event()
         self._places: dict[int, _Place] = {}
 
@@ -85,7 +85,7 @@ class Crew:
         url = self._engine.url.render_as_string(hide_password=False)
         heard, bell = SPAWN.Pipe(duplex=False)
         os.set_blocking(bell.fileno(), False)  # whoever hands in waits for no worker
-        process = SPAWN.Process(target=work, args=(url, name, self._sandbox, heard), name=name, daemon=True)
+        process = SPAWN.Process(target=work, args=(url, name, self._sandbox, heard, self._log), name=name, daemon=True)
         process.start()
         heard.close()
         self._places[n] = _Place(name, process, bell, monotonic())
@@ -110,8 +110,10 @@ class Crew:
                 self._begin(n)
 
 
-def work(url: str, name: str, sandbox: str, bell: Connection) -> None:
+def work(url: str, name: str, sandbox: str, bell: Connection, log: bool) -> None:
     """What a worker does until it is told to end, or the server is gone."""
+    if log:
+        logs.to_stderr()
     ending = Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: ending.set())

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from grader import __version__, assignments, grading, settings
 from grader import rubric as rubrics
 from grader.errors import GraderError, UsageError
+from grader.service.logs import LOGGER
 from grader.store import courses, people, submissions
 from grader.store.database import reading, writing
 from grader.values import Submission
@@ -67,8 +68,11 @@ def grade_next(engine: Engine, name: str, sandbox: Sandbox) -> bool:
             report.assignment_version,
         )  # fmt: skip
         _surely(engine, lambda db: submissions.finish(db, row, name, task.rubric, run, datetime.now(UTC)))
+        LOGGER.info("graded", extra={"submission": row.public, "worker": name, "seconds": report.seconds})
         return True
     _surely(engine, lambda db: submissions.fail(db, row, name, fault))
+    told = {"submission": row.public, "worker": name, "tries": row.tries}
+    LOGGER.error("submission %s could not be graded: %s", row.public, fault, extra=told)
     return True
 
 

@@ -47,6 +47,11 @@ def engine_of(request: Request) -> Engine:
     return found
 
 
+def base_of(request: Request) -> str:
+    """Where this service is for browsers, with a slash at its end."""
+    return f"{str(request.app.state.public_url or request.base_url).rstrip('/')}/"
+
+
 def _reads(request: Request) -> Iterator[Connection]:
     with reading(engine_of(request)) as db:
         yield db

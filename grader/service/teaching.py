@@ -18,6 +18,7 @@ from grader.service.identity import (
     Reads,
     Writes,
     assignment_for,
+    base_of,
     course_for,
     needs,
     now,
@@ -135,7 +136,7 @@ def invite(request: Request, asks: Asks, db: Writes, course: str, person: str) -
     expires = now() + LINK_LASTS
     people.revoke_all(db, member.person, LINK_LABEL, now())
     token = people.issue(db, member.person, LINK_LABEL, [PERSONAL], now(), expires)
-    return shapes.Invitation(link=f"{request.base_url}enter?token={token}", expires=expires)
+    return shapes.Invitation(link=f"{base_of(request)}enter?token={token}", expires=expires)
 
 
 def of_course(db: Connection, course_id: int, public: str) -> Member:

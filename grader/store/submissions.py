@@ -256,6 +256,15 @@ def waiting_of(db: Connection, assignment: Assignment) -> int:
     return int(db.execute(select(func.count()).where(*theirs, _table.c.trial_id.is_(None))).scalar_one())
 
 
+def count(db: Connection, state: str) -> int:
+    return int(db.execute(select(func.count()).where(_table.c.state == state)).scalar_one())
+
+
+def gradings(db: Connection) -> int:
+    """How many there have ever been; they are never taken away."""
+    return int(db.execute(select(func.coalesce(func.max(schema.grading_run.c.id), 0))).scalar_one())
+
+
 def waiting(db: Connection) -> int:
     """How many nobody has begun to grade."""
-    return int(db.execute(select(func.count()).where(_table.c.state == "received")).scalar_one())
+    return count(db, "received")

@@ -1,0 +1,112 @@
+"""For whoever runs the service: whether all is well, proved, and how much there is of everything."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
+from sqlalchemy import text
+
+from grader import __version__, grading
+from grader import rubric as rubrics
+from grader.errors import GraderError
+from grader.service import desk
+from grader.service.identity import engine_of
+from grader.service.problems import Problem, nothing
+from grader.store import submissions
+from grader.store.database import reading
+from grader.values import Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from grader.sandbox import Sandbox
+
+router = APIRouter()
+PROVED_FOR = 60.0  # seconds for which a proof that the walls stand is good
+SEED = 1  # of the proof: what it comes to is nobody's grade
+STATES = ("received", "grading", "fault")
+
+
+class Meters:
+    """What is counted while this process lives."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Histogram(
+            "grader_request_seconds", "How long requests took", ["method", "route", "status"], registry=self.registry
+        )
+        self.submissions = Gauge(
+            "grader_submissions", "Submissions that are not graded", ["state"], registry=self.registry
+        )
+        self.gradings = Gauge("grader_gradings", "Gradings there have ever been", registry=self.registry)
+        self.workers = Gauge("grader_workers", "Workers of this server that live", registry=self.registry)
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(method, route, str(status)).observe(seconds)
+
+
+class Proof:
+    """That submissions can be graded here: one is, for real, now and then."""
+
+    def __init__(self, sandbox: Callable[[], Sandbox]) -> None:
+        self._start, self._lock = sandbox, Lock()
+        self._sandbox: Sandbox | None = None
+        self._until, self._trouble = 0.0, ""
+
+    def trouble(self) -> str:
+        """What is wrong, in words; nothing where all is well."""
+        with self._lock:
+            if monotonic() > self._until:
+                self._trouble, self._until = self._try(), monotonic() + PROVED_FOR
+            return self._trouble
+
+    def close(self) -> None:
+        with self._lock:
+            if self._sandbox is not None:
+                self._sandbox.close()
+
+    def _try(self) -> str:
+        rubric, assignment = desk.loaded(rubrics.find("backprop").read_text(encoding="utf-8"))
+        try:
+            self._sandbox = self._sandbox or self._start()
+            starter = Submission("starter.py", assignment.STARTER.encode())
+            report = grading.grade(starter, assignment, rubric, seed=SEED, sandbox=self._sandbox)
+        except GraderError as error:
+            return str(error)
+        return "" if report.status == "graded" else f"the starter file was found {report.status}"
+
+
+@router.get("/healthz")
+def health(request: Request) -> dict[str, object]:
+    """Whether the database answers, a submission can be graded, and how many workers there are."""
+    with reading(engine_of(request)) as db:
+        db.execute(text("SELECT 1"))
+    if trouble := request.app.state.proof.trouble():
+        raise Problem(503, f"nothing can be graded: {trouble}", {"Retry-After": f"{PROVED_FOR:.0f}"})
+    return {"database": "ok", "walls": "ok", "workers": request.app.state.workers(), "version": __version__}
+
+
+@router.get("/metrics")
+def metrics(request: Request) -> Response:
+    """How much there is of everything, as Prometheus reads it; for who asks from this machine."""
+    if not _is_here(request):
+        raise nothing("metrics")
+    meters: Meters = request.app.state.meters
+    with reading(engine_of(request)) as db:
+        for state in STATES:
+            meters.submissions.labels(state).set(submissions.count(db, state))
+        meters.gradings.set(submissions.gradings(db))
+    meters.workers.set(request.app.state.workers())
+    return Response(generate_latest(meters.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _is_here(request: Request) -> bool:
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
