@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from datetime import UTC, datetime, timedelta
 
 import databases
@@ -31,6 +33,14 @@ def walls():
 
 
 ROLES = {"admin": "admin", "teacher": "instructor", "helper": "grader", "ada": "student", "bob": "student"}
+
+
+def zipped(files):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        for name, content in files.items():
+            made.writestr(zipfile.ZipInfo(name, (2026, 10, 10, 12, 0, 0)), content)
+    return archive.getvalue()
 
 
 class Service:
@@ -64,6 +74,11 @@ class Service:
     def hand_in(self, who="ada", content=RIGHT, name="hw.py", **headers):
         files = {"file": (name, content)}
         return self.ask(who, "POST", f"/assignments/{self.assignment}/submissions", files=files, headers=headers)
+
+    def upload(self, files, who="teacher", name="class.zip", **headers):
+        content = files if isinstance(files, bytes) else zipped(files)
+        path = f"/assignments/{self.assignment}/batches"
+        return self.ask(who, "POST", path, files={"file": (name, content)}, headers=headers)
 
     def grade(self):
         while desk.grade_next(self.engine, "w", self._walls):
@@ -399,6 +414,12 @@ MAY = {
     "GET /assignments/{assignment}/grades/{person}/history": "admin teacher helper ada",
     "PUT /assignments/{assignment}/grades/{person}/extension": "admin teacher",
     "POST /assignments/{assignment}/regrade": "admin teacher",
+    "POST /assignments/{assignment}/batches": "admin teacher",
+    "GET /assignments/{assignment}/batches": "admin teacher helper",
+    "GET /assignments/{assignment}/batches/{batch}": "admin teacher helper",
+    "GET /assignments/{assignment}/batches/{batch}/events": "admin teacher helper",
+    "POST /assignments/{assignment}/members/{student}/submissions": "admin teacher helper",
+    "GET /assignments/{assignment}/rubric/text": "admin teacher helper",
     "GET /submissions/{submission}": "admin teacher helper ada",
     "GET /submissions/{submission}/report": "admin teacher helper ada",
     "GET /submissions/{submission}/file": "admin teacher helper ada",
@@ -432,11 +453,15 @@ def test_who_may_do_what(what, service):
     found = service.graded()
     method, path = what.split(" ")
     path = path.format(
-        course=service.course, assignment=service.assignment, submission=found, person=service.people["ada"].public
-    )
+        course=service.course, assignment=service.assignment, submission=found, person=service.people["ada"].public,
+        student="0003", batch=service.upload({"0003.py": RIGHT}).json()["id"] if "{batch}" in path else None,
+    )  # fmt: skip
+    service.grade()
     options = {"json": BODIES.get(what, {"text": "x"})} if method in ("POST", "PUT") else {}
     if what.endswith("/submissions") and method == "POST":
         options = {"files": {"file": ("hw.py", RIGHT)}}
+    if what.endswith("/batches") and method == "POST":
+        options = {"files": {"file": ("class.zip", zipped({"0003.py": RIGHT}))}}
     for who in (None, "stranger", "bob", "ada", "helper", "admin", "teacher"):
         if method == "DELETE" and who == "teacher":
             continue  # it is done

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from starlette.staticfiles import StaticFiles
 
 from grader import __version__
-from grader.service import pages, problems, sessions, students, teaching
+from grader.service import batches, pages, problems, sessions, students, teaching
 from grader.service.identity import COOKIE, Writes, now
 from grader.service.limits import Limits
 from grader.store import people
@@ -34,6 +34,7 @@ def create(
     signed_in = [Security(HTTPBearer(auto_error=False, description="A token, as POST /tokens gives one"))]
     app.include_router(students.router, prefix="/api/v1", tags=["students"], dependencies=signed_in)
     app.include_router(teaching.router, prefix="/api/v1", tags=["teaching"], dependencies=signed_in)
+    app.include_router(batches.router, prefix="/api/v1", tags=["batches"], dependencies=signed_in)
     app.post("/api/v1/session", status_code=204, tags=["session"])(sign_in)
     app.delete("/api/v1/session", status_code=204, tags=["session"])(sign_out)
     app.get("/healthz", tags=["operation"])(health)

@@ -98,7 +98,8 @@ def _report(task: _Task, sandbox: Sandbox) -> Report:
     rubric, assignment = loaded(task.rubric.text)
     if rubric.late and task.due:
         rubric = rubric.model_copy(update={"late": rubric.late.model_copy(update={"deadline": task.due})})
-    submission = Submission(task.row.name, task.content, task.student or None, task.row.received)
+    submitted = task.row.received if task.row.timed else None
+    submission = Submission(task.row.name, task.content, task.student or None, submitted)
     seed = settings.seed_for(submission.sha256)
     return grading.grade(submission, assignment, rubric, seed=seed, sandbox=sandbox)
 

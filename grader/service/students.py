@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -139,21 +139,29 @@ def receive(
         raise Problem(413, "the file: it is larger than 1 MB; expected the functions alone; take the data out")
     if not content.strip():
         raise Problem(400, "the file: there is nothing in it; expected your Python file; choose it, or paste it")
-    if key is not None and (known := submissions.by_key(db, member.person, key)):
-        if known.blob != hashlib.sha256(content).hexdigest() or known.assignment_id != found.id:
-            raise Problem(409, "the Idempotency-Key: it was another file's; expected one for each; make a new one")
+    if known := earlier(db, found, member.person, content, key):
         return known
     if submissions.since(db, member.person, now() - LATELY) >= MOST_LATELY:
         raise Problem(
             429, f"you: {MOST_LATELY} files in {LATELY.seconds // 60} minutes; expected fewer; read a report first",
             {"Retry-After": str(LATELY.seconds // MOST_LATELY)},
         )  # fmt: skip
-    if submissions.waiting(db) >= MOST_WAITING:
+    if submissions.waiting(db, submissions.INTERACTIVE) >= MOST_WAITING:  # a class's files wait behind them
         raise Problem(503, "the queue: it is full; expected room; try again soon", {"Retry-After": "30"})
-    return submissions.receive(db, found, member.person, _plain(name), content, now(), key=key)
+    return submissions.receive(db, found, member.person, plain(name), content, now(), key=key)
 
 
-def _plain(name: str | None) -> str:
+def earlier(
+    db: Connection, assignment: Assignment, person: Person, content: bytes, key: str | None
+) -> submissions.Submission | None:
+    """What the same request has become. Raises Problem where another one had its key."""
+    known = submissions.by_key(db, person, key) if key is not None else None
+    if known and (known.blob != hashlib.sha256(content).hexdigest() or known.assignment_id != assignment.id):
+        raise Problem(409, "the Idempotency-Key: it was another file's; expected one for each; make a new one")
+    return known
+
+
+def plain(name: str | None) -> str:
     """A file's own name, without folders and without what a terminal would obey."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     return "".join(letter for letter in last if letter.isprintable())[:200] or "submission.py"
@@ -228,20 +236,30 @@ def events(request: Request, asks: Asks, db: Reads, submission: str) -> Response
     """How far it is, as it goes on: an event for each change (server-sent events), until it is graded."""
     needs(asks, "read")
     found, _ = submission_for(db, asks, submission)
-    return StreamingResponse(_watched(request, found.public), media_type="text/event-stream")
+
+    def look(db: Connection) -> shapes.Submission:
+        if (seen := submissions.find(db, found.public)) is None:
+            raise nothing(f"submission {submission}")
+        return submission_of(db, seen)
+
+    return watched(request, look)
 
 
-async def _watched(request: Request, public: str) -> AsyncIterator[str]:
-    def look() -> shapes.Submission:
+def watched(request: Request, look: Callable[[Connection], shapes.Submission | shapes.Batch]) -> StreamingResponse:
+    """An event for each change of what is looked at, until it is graded."""
+    return StreamingResponse(_events(request, look), media_type="text/event-stream")
+
+
+async def _events(
+    request: Request, look: Callable[[Connection], shapes.Submission | shapes.Batch]
+) -> AsyncIterator[str]:
+    def look_again() -> shapes.Submission | shapes.Batch:
         with reading(engine_of(request)) as db:
-            found = submissions.find(db, public)
-            if found is None:
-                raise nothing(f"submission {public}")
-            return submission_of(db, found)
+            return look(db)
 
     last = None
     for _ in range(int(LOOK_FOR / LOOK_EVERY)):
-        seen = await asyncio.to_thread(look)
+        seen = await asyncio.to_thread(look_again)
         if seen != last:
             yield f"event: {seen.state}\ndata: {json.dumps(seen.model_dump(mode='json'))}\n\n"
         if seen.state in ("graded", "fault") or await request.is_disconnected():
