@@ -418,7 +418,7 @@ MAY = {
     "GET /assignments/{assignment}/batches": "admin teacher helper",
     "GET /assignments/{assignment}/batches/{batch}": "admin teacher helper",
     "GET /assignments/{assignment}/batches/{batch}/events": "admin teacher helper",
-    "POST /assignments/{assignment}/members/{student}/submissions": "admin teacher helper",
+    "POST /assignments/{assignment}/members/submissions": "admin teacher helper",
     "GET /assignments/{assignment}/rubric/text": "admin teacher helper",
     "GET /submissions/{submission}": "admin teacher helper ada",
     "GET /submissions/{submission}/report": "admin teacher helper ada",
@@ -454,12 +454,12 @@ def test_who_may_do_what(what, service):
     method, path = what.split(" ")
     path = path.format(
         course=service.course, assignment=service.assignment, submission=found, person=service.people["ada"].public,
-        student="0003", batch=service.upload({"0003.py": RIGHT}).json()["id"] if "{batch}" in path else None,
+        batch=service.upload({"0003.py": RIGHT}).json()["id"] if "{batch}" in path else None,
     )  # fmt: skip
     service.grade()
     options = {"json": BODIES.get(what, {"text": "x"})} if method in ("POST", "PUT") else {}
     if what.endswith("/submissions") and method == "POST":
-        options = {"files": {"file": ("hw.py", RIGHT)}}
+        options = {"files": {"file": ("hw.py", RIGHT)}} | ({"data": {"student": "0003"}} if "members" in what else {})
     if what.endswith("/batches") and method == "POST":
         options = {"files": {"file": ("class.zip", zipped({"0003.py": RIGHT}))}}
     for who in (None, "stranger", "bob", "ada", "helper", "admin", "teacher"):

@@ -114,14 +114,15 @@ def _whole_of(engine: Engine, one: Batch) -> shapes.WholeBatch:
         return _whole(db, one)
 
 
-@router.post("/assignments/{assignment}/members/{student:path}/submissions", status_code=202)
+@router.post("/assignments/{assignment}/members/submissions", status_code=202)
 def hand_in_for(
-    request: Request, response: Response, tasks: BackgroundTasks, asks: Asks, db: Writes, assignment: str, student: str,
+    request: Request, response: Response, tasks: BackgroundTasks, asks: Asks, db: Writes, assignment: str,
+    student: Annotated[str, Form(max_length=320, description="A student's key, address or id")],
     file: Annotated[Upload, File(description="One Python file of at most 1 MB")],
     submitted: Annotated[shapes.Moment | None, Form(description="When it was; without it, it is never late")] = None,
     key: Key = None,
 ) -> shapes.Submission:  # fmt: skip
-    """Hand in a file for a student of the course, who is named by their key, address or id.
+    """Hand in a file for a student of the course.
 
     With an Idempotency-Key, the same request sent again is the same submission. There is no limit of attempts.
     """
