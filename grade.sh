@@ -16,7 +16,7 @@ root=$(CDPATH= cd -- "${self%/*}" && pwd -P)
 extras=
 if [ "${1:-}" = export ]; then # what speaks to a platform's server is installed with the first use of it
     for argument in "$@"; do case $argument in --at | --at=*) extras=canvas,moodle,lti ;; esac; done
-elif [ "${1:-}" = submit ]; then
+elif [ "${1:-}" = submit ] || [ "${1:-}" = batch ]; then
     for argument in "$@"; do case $argument in --server | --server=*) extras=client ;; esac; done
 elif [ "${1:-}" = serve ]; then
     extras=server

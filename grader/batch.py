@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from grader.ledger import Entry
     from grader.listing import Listing
     from grader.lms import Piece
+    from grader.pool import Start
     from grader.rubric import Rubric
-    from grader.worker import Setting
+    from grader.worker import Result, Setting
 
     Watch = Callable[["Progress"], None]
 
@@ -52,7 +53,10 @@ class Progress(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is graded, how, and by how many workers."""
+    """What is graded, how, and by how many workers.
+
+    `elsewhere` begins an executor that keeps reports itself, and is asked for every one of them each time.
+    """
 
     source: Path
     out: Path
@@ -63,6 +67,7 @@ class Plan(NamedTuple):
     roster: Path | None = None
     cluster: str | None = None
     redo: bool = False
+    elsewhere: Start | None = None
 
     @property
     def setting(self) -> Setting:
@@ -80,7 +85,8 @@ def run(plan: Plan, watch: Watch = lambda _: None) -> Summary:
     Raises UsageError before anything is graded, GraderFault when it cannot go on; whatever has been graded
     until then, or until an interrupt, is kept.
     """
-    sandboxes.start(plan.sandbox).close()  # whether there is one of this name, before anything else is done
+    if plan.elsewhere is None:
+        sandboxes.start(plan.sandbox).close()  # whether there is one of this name, before anything else is done
     if plan.out.resolve() == plan.source.resolve():
         raise UsageError(
             f"{plan.out}: it is the source; expected another folder for what comes of it; name one with --out"
@@ -176,7 +182,7 @@ def _recall(work: _Work) -> None:
         if entry is None:
             ledger.leave_over(place)
         else:
-            same = not plan.redo and _is_of_the_same(known, entry, plan, setting)
+            same = not (plan.redo or plan.elsewhere) and _is_of_the_same(known, entry, plan, setting)
             true = same and _is_described_so(known, _job(work, entry, Submission("", b"")))
             ledger.recall(entry.n, place, _said(known), true=true, again=same and not true)
     _recall_outdated(folder, ledger)
@@ -242,23 +248,28 @@ def _said(known: Report) -> dict[str, Any]:
 
 def _grade(work: _Work, watch: Watch) -> None:
     """Each file once; then whoever handed in the same gets the same."""
-    plan, ledger = work.plan, work.ledger
-    packed = plan.setting.packed()
+    ledger, alone = work.ledger, work.plan.elsewhere is not None
     total, done, _ = ledger.count()
     graded = faults = 0
     watch(Progress(done, total, 0, 0))
-    ledger.lead()
-    results = pool.conduct(pool.start(plan.cluster, plan.workers, packed), plan.workers, packed, _jobs(work))
-    same = pool.conduct(pool.start(None, 1, packed), 1, packed, _jobs_of_the_same(work))
-    for result in chain(results, same):
+    ledger.lead(each=alone)
+    for result in _results(work):
         if result.fault is None:
             # the page first: whoever has a report has a page
             write(work.folder.page(ledger.student_of(result.n)), result.page)
             ledger.reported(result.n, work.folder.append(result.line))
             graded += 1
         else:
-            faults += ledger.failed(result.n, result.fault)
+            faults += ledger.failed(result.n, result.fault, alone=alone)
         watch(Progress(done + graded, total, graded, faults))
+
+
+def _results(work: _Work) -> Iterator[Result]:
+    plan, packed = work.plan, work.plan.setting.packed()
+    if plan.elsewhere is not None:
+        return pool.conduct(plan.elsewhere, plan.workers, packed, _jobs(work))
+    first = pool.conduct(pool.start(plan.cluster, plan.workers, packed), plan.workers, packed, _jobs(work))
+    return chain(first, pool.conduct(pool.start(None, 1, packed), 1, packed, _jobs_of_the_same(work)))
 
 
 def _jobs(work: _Work) -> Iterator[Job]:

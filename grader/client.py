@@ -18,7 +18,6 @@ from grader.report import Report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import httpx
     from pydantic import SecretStr
 
     from grader.values import Submission
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 ACCOUNT = {"token": Wanted("a token of the service that may submit and read")}
 LIKE = "https://grader.example.edu/assignments/5f3c…"
 LOOK_EVERY, LOOK_FOR = 0.3, 3600.0  # seconds
-_PLACE = re.compile(r"(?P<before>.*)/assignments/(?P<assignment>[\w-]+)/?")
+_PLACE = re.compile(r"(?P<before>.*)/assignments/(?P<assignment>[\w-]+)/?", re.ASCII)
+WAITING = ("received", "grading")  # states of a submission that will have a report
 
 
 def graded(address: str, token: SecretStr, submission: Submission, watch: Callable[[str], None]) -> Report:
@@ -35,19 +35,15 @@ def graded(address: str, token: SecretStr, submission: Submission, watch: Callab
     `watch` is told how far it is. Raises UsageError where the service will not have it, GraderFault where it cannot be
     graded or is out of reach.
     """
-    parts = network.address(address, LIKE)
-    place = _PLACE.fullmatch(parts.path)
-    if place is None:
-        raise UsageError(f"{address}: it is no assignment of the service's; expected one as {LIKE}; copy its address")
-    service = _Service(f"{parts.scheme}://{parts.netloc}{place['before']}", token)
+    service, assignment = at(address, token)
     try:
-        path = f"/assignments/{place['assignment']}/submissions"
+        path = f"/assignments/{assignment}/submissions"
         found = service.ask(
             "POST", path, files={"file": (submission.name, submission.source)}, headers={"Idempotency-Key": uuid4().hex}
         )
         path = f"/submissions/{found['id']}"
         end = monotonic() + LOOK_FOR
-        while found["state"] in ("received", "grading") and monotonic() < end:
+        while found["state"] in WAITING and monotonic() < end:
             watch(f"{found['ahead']} before it" if found["ahead"] else "being graded")
             sleep(LOOK_EVERY)
             found = service.ask("GET", path)
@@ -61,8 +57,25 @@ def graded(address: str, token: SecretStr, submission: Submission, watch: Callab
         service.close()
 
 
-class _Service:
-    """The interface, asked with a token; what may be asked again is, where no answer comes."""
+def at(address: str, token: SecretStr) -> tuple[Service, str]:
+    """The service at an assignment's address, and which assignment it is. Raises UsageError for any other address."""
+    parts = network.address(address, LIKE)
+    place = _PLACE.fullmatch(parts.path)
+    if place is None:
+        raise UsageError(f"{address}: it is no assignment of the service's; expected one as {LIKE}; copy its address")
+    return Service(f"{parts.scheme}://{parts.netloc}{place['before']}", token), place["assignment"]
+
+
+class Declined(UsageError):
+    """The service will not do what it was asked to; it said why, and with which status."""
+
+    def __init__(self, said: str, status: int) -> None:
+        super().__init__(said)
+        self.status = status
+
+
+class Service:
+    """The interface, asked with a token, by any thread; what may be asked again is, where no answer comes."""
 
     def __init__(self, base: str, token: SecretStr) -> None:
         try:
@@ -79,29 +92,22 @@ class _Service:
         self._client.close()
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
-        """What is answered. A request with a key, or one that only asks, is made again where it was lost."""
+        """What is answered. What is asked here is made again where it was lost: it only asks, has a key, or is the same
+        when it is done twice. Raises Declined, or GraderFault where no answer comes.
+        """
         return network.patiently(lambda: self._once(method, path, options), self._base)
 
     def _once(self, method: str, path: str, options: dict[str, Any]) -> Any:
-        import httpx
-
-        try:
-            answer = self._client.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise network.not_reached(self._base, error, is_safe=True) from None
-        network.refuse_status(self._base, answer.status_code, answer.headers, is_safe=True)
-        try:
-            known = answer.json()
-        except ValueError:
-            raise network.Unreachable(
-                f"{self._base}: its answer is no JSON; expected the service's; see that the address is right"
-            ) from None
-        if answer.is_error:
-            raise UsageError(f"{self._base}: {_said(known, answer)}")
+        known, status = network.answered(
+            self._base, lambda: self._client.request(method, path, **options),
+            "the service's; see that the address is right", is_safe=True,
+        )  # fmt: skip
+        if status >= 400:
+            raise Declined(f"{self._base}: {_said(known, status)}", status)
         return known
 
 
-def _said(known: Any, answer: httpx.Response) -> str:
+def _said(known: Any, status: int) -> str:
     """The service's own words: it speaks as we do."""
     detail = known.get("detail") if isinstance(known, dict) else None
-    return str(detail or f"refused with status {answer.status_code}; expected it to be taken; see to it there")
+    return str(detail or f"refused with status {status}; expected it to be taken; see to it there")

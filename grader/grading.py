@@ -140,6 +140,22 @@ def load(name: str) -> tuple[Rubric, Assignment]:
     return rubric, assignment
 
 
+def loaded(text: str) -> tuple[Rubric, Assignment]:
+    """The rubric of this text, and its assignment. Raises UsageError, which names every mistake in it.
+
+    An assignment is named, never a file: that would be code, run without walls, of whoever wrote the rubric.
+    """
+    rubric = rubrics.parsed(text, Path("rubric.toml"))
+    if rubric.assignment not in assignments.names():
+        raise UsageError(
+            f"{rubric.place('assignment')}: found {rubric.assignment!r}; expected one of: "
+            f"{', '.join(assignments.names())}; name one that comes with the grader"
+        )
+    assignment = assignments.load(rubric.assignment)
+    check(rubric, assignment)
+    return rubric, assignment
+
+
 def check(rubric: Rubric, assignment: Assignment) -> None:
     """Whether the rubric fits its assignment. Raises UsageError that names the first thing that does not."""
     parts = {part.id: part for part in assignment.PARTS}

@@ -218,8 +218,11 @@ class Ledger:
     def left_over(self) -> Iterator[Place]:
         return (Place(*row) for row in self._db.execute("SELECT at, length FROM left_over ORDER BY at"))
 
-    def lead(self) -> None:
-        """Choose one attempt for each file that has no report yet, to be graded for all."""
+    def lead(self, *, each: bool = False) -> None:
+        """Choose one attempt for each file that has no report yet, to be graded for all; or each for itself."""
+        if each:
+            self._db.execute("INSERT INTO leader SELECT n FROM entry WHERE at IS NULL AND fault IS NULL")
+            return
         self._db.execute(
             "INSERT INTO leader SELECT MIN(n) FROM entry GROUP BY sha256 "
             "HAVING COUNT(at) = 0 AND COUNT(fault) = 0 AND MAX(again) = 0"
@@ -248,8 +251,10 @@ class Ledger:
         """Its report is in the journal, there."""
         self._db.execute("UPDATE entry SET at = ?, length = ?, fault = NULL WHERE n = ?", (*place, n))
 
-    def failed(self, n: int, fault: str) -> int:
-        """A file could not be graded, for a fault of ours; gives how many handed it in."""
+    def failed(self, n: int, fault: str, *, alone: bool = False) -> int:
+        """A file could not be graded, for a fault of ours; gives how many handed it in, or 1 for this one `alone`."""
+        if alone:
+            return self._db.execute("UPDATE entry SET fault = ? WHERE n = ?", (fault, n)).rowcount
         query = "UPDATE entry SET fault = ? WHERE sha256 = (SELECT sha256 FROM entry WHERE n = ?) AND at IS NULL"
         return self._db.execute(query, (fault, n)).rowcount
 

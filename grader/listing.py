@@ -16,7 +16,7 @@ import zipfile
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 
 from grader.errors import UsageError
 
@@ -97,21 +97,49 @@ def opened(source: Path, but: Path | None = None) -> Iterator[Listing]:
         return
     if source.suffix == ".py":
         raise UsageError(f"{source}: it is one file; expected a folder or a zip archive; grade it with `grade submit`")
+    with _zip(source, str(source)) as archive:
+        yield _Archive(archive, str(source))
+
+
+@contextmanager
+def uploaded(file: IO[bytes], name: str) -> Iterator[Listing]:
+    """The listing of a zip archive that somebody has sent. Raises UsageError for anything else."""
+    if (count := _entries_of(file)) > MOST_ENTRIES:  # before its list is read: one of so many is large
+        raise _has_too_many(name, count)
+    with _zip(file, name) as archive:
+        yield _Archive(archive, name)
+
+
+def _entries_of(file: IO[bytes]) -> int:
+    """How many entries it has at most, by the look of its bytes."""
+    file.seek(0)
+    count, last = 0, b""
+    while block := file.read(2**20):
+        count += (last + block).count(_ENTRY)
+        last = block[1 - len(_ENTRY) :]
+    return count
+
+
+def _zip(source: Path | IO[bytes], name: str) -> zipfile.ZipFile:
     try:
-        with zipfile.ZipFile(source) as archive:
-            yield _Archive(archive, str(source))
+        return zipfile.ZipFile(source)
     except FileNotFoundError:
-        raise UsageError(f"{source}: it is not there; expected a folder or a zip archive; correct the path") from None
+        raise UsageError(f"{name}: it is not there; expected a folder or a zip archive; correct the path") from None
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise UsageError(
-            f"{source}: it is no zip archive that can be read ({error}); expected a folder or a zip; "
+            f"{name}: it is no zip archive that can be read ({error}); expected a folder or a zip; "
             "download it again, or unpack it yourself and name the folder"
         ) from None
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise UsageError(
-            f"{source}: it cannot be read ({why}); expected a folder or a zip archive; mend that"
-        ) from None
+        raise UsageError(f"{name}: it cannot be read ({why}); expected a folder or a zip archive; mend that") from None
+
+
+def _has_too_many(name: str, count: int) -> UsageError:
+    return UsageError(
+        f"{name}: it has {count} entries; expected at most {MOST_ENTRIES}; unpack it and name the folder, if it is "
+        "what you think it is"
+    )
 
 
 def shown(name: str) -> str:
@@ -194,10 +222,7 @@ class _Archive:
         self._inner = _Inner()
         infos = archive.infolist()
         if (count := len(infos)) > MOST_ENTRIES:
-            raise UsageError(
-                f"{name}: it has {count} entries; expected at most {MOST_ENTRIES}; unpack it and name "
-                "the folder, if it is what you think it is"
-            )
+            raise _has_too_many(name, count)
         files = [info for info in infos if not info.filename.endswith("/")]
         if files and all(info.flag_bits & 0x1 for info in files):  # that is nobody's doing but whoever made the archive
             raise UsageError(f"{name}: it is encrypted; expected no password; unpack it and name the folder")

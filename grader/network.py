@@ -15,6 +15,7 @@ from grader.errors import GraderFault, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import httpx
     import requests
 
 T = TypeVar("T")
@@ -98,6 +99,24 @@ def session(whom: str, urls: Sequence[str], check: Callable[[requests.Response],
     made.trust_env = not all(map(is_here, urls))  # what is for this machine goes through nobody's proxy
     made.auth = lambda request: request  # else a .netrc takes the place of the token
     return made
+
+
+def answered(whom: str, request: Callable[[], httpx.Response], expected: str, *, is_safe: bool) -> tuple[Any, int]:
+    """The JSON that is answered to a request, once, and the status it came with. `expected` is said where it is none.
+
+    Raises Busy, Lost or Unreachable, or UsageError where it would fail again.
+    """
+    import httpx
+
+    try:
+        answer = request()
+    except httpx.HTTPError as error:
+        raise not_reached(whom, error, is_safe=is_safe) from None
+    refuse_status(whom, answer.status_code, answer.headers, is_safe=is_safe)
+    try:
+        return answer.json(), answer.status_code
+    except ValueError:
+        raise Unreachable(f"{whom}: its answer is no JSON; expected {expected}") from None
 
 
 def refuse_status(whom: str, status: int, headers: Mapping[str, str], *, is_safe: bool) -> None:

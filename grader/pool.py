@@ -102,7 +102,7 @@ def conduct(start: Start, workers: int, packed: bytes, jobs: Iterator[Job]) -> I
     """
     faults = 0
     for result in _results(start, workers, packed, jobs):
-        faults = 0 if result.fault is None else faults + 1
+        faults = 0 if result.fault is None or result.alone else faults + 1
         yield result
         if faults >= MOST_FAULTS:
             raise GraderFault(f"{faults} submissions in a row could not be graded; the last: {result.fault}")

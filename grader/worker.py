@@ -60,12 +60,16 @@ class Job(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The report as a line of JSON and as a page; or our fault, in words."""
+    """The report as a line of JSON and as a page; or our fault, in words.
+
+    `alone` is whether the fault says nothing of any other submission.
+    """
 
     n: int
     line: bytes = b""
     page: bytes = b""
     fault: str | None = None
+    alone: bool = False
 
 
 class _Desk(NamedTuple):
@@ -138,8 +142,7 @@ def cores() -> int:
 
 def _result(desk: _Desk, job: Job) -> Result:
     try:
-        report = _report(desk, job)
-        return Result(job.n, report.model_dump_json().encode(), html.page(report).encode())
+        return reported(job, _report(desk, job))
     except GraderFault as fault:
         return Result(job.n, fault=str(fault))
     except Exception as error:
@@ -154,8 +157,15 @@ def _report(desk: _Desk, job: Job) -> Report:
         report = grading.grade(neutral, desk.assignment, desk.rubric, seed=job.seed, sandbox=desk.sandbox)
     else:
         report = grading.at_another_time(Report.model_validate_json(job.same), submission.submitted, desk.rubric)
-    named = report.submission.model_copy(update={"name": submission.name})
-    return report.model_copy(update={"student": submission.student, "submission": named, "origin": job.origin})
+    return report
+
+
+def reported(job: Job, report: Report) -> Result:
+    """The report of a job's file, told as that of who handed it in."""
+    named = report.submission.model_copy(update={"name": job.submission.name})
+    update = {"student": job.submission.student, "submission": named, "origin": job.origin}
+    told = report.model_copy(update=update)
+    return Result(job.n, told.model_dump_json().encode(), html.page(told).encode())
 
 
 # A process of this machine that does nothing else.

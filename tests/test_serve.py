@@ -177,13 +177,13 @@ def test_a_port_that_is_taken_is_told(tmp_path):
     assert (ran.returncode, "nobody can listen there now" in ran.stderr) == (3, True)
 
 
-def tokens(url):
+def tokens(url, *scopes):
     """What a script signs in with: made as an instructor makes it, by the database."""
     engine = database.connect(url)
     with database.writing(engine) as db:
         person = people.find(db, 1)
         [assignment] = [one for course in courses.of(db, person) for one in courses.assignments(db, course)]
-        token = people.issue(db, person, "test", ["submit", "read"], datetime.now(UTC))
+        token = people.issue(db, person, "test", scopes or ["submit", "read"], datetime.now(UTC))
     engine.dispose()
     return assignment.public, token
 

@@ -37,6 +37,14 @@ def walls():
 ROLES = {"admin": "admin", "teacher": "instructor", "helper": "grader", "ada": "student", "bob": "student"}
 
 
+def zipped(files):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        for name, content in files.items():
+            made.writestr(zipfile.ZipInfo(name, (2026, 10, 10, 12, 0, 0)), content)
+    return archive.getvalue()
+
+
 class Service:
     """The service over a database, with somebody of every kind in a course, and somebody in none."""
 
@@ -72,9 +80,18 @@ class Service:
         files = {"file": (name, content)}
         return self.ask(who, "POST", f"/assignments/{self.assignment}/submissions", files=files, headers=headers)
 
+    def upload(self, files, who="teacher", name="class.zip", **headers):
+        content = files if isinstance(files, bytes) else zipped(files)
+        path = f"/assignments/{self.assignment}/batches"
+        return self.ask(who, "POST", path, files={"file": (name, content)}, headers=headers)
+
     def grade(self):
         while desk.grade_next(self.engine, "w", self._walls):
             pass
+
+    def known_token(self, who):
+        self.ask(who, "POST", "/tokens", json={"label": "another", "scopes": ["read"]})
+        return self.ask(who, "GET", "/tokens").json()[0]["id"]
 
     def tried(self):
         path = f"/assignments/{self.assignment}/trials"
@@ -551,6 +568,14 @@ MAY = {
     "POST /assignments/{assignment}/exports": "admin teacher",
     "GET /assignments/{assignment}/exports/{export}": "admin teacher",
     "POST /assignments/{assignment}/exports/{export}/file": "admin teacher",
+    "POST /assignments/{assignment}/batches": "admin teacher",
+    "GET /assignments/{assignment}/batches": "admin teacher helper",
+    "GET /assignments/{assignment}/batches/{batch}": "admin teacher helper",
+    "GET /assignments/{assignment}/batches/{batch}/events": "admin teacher helper",
+    "POST /assignments/{assignment}/members/submissions": "admin teacher helper",
+    "GET /assignments/{assignment}/rubrics": "admin teacher helper",
+    "GET /tokens": "stranger admin teacher helper ada bob",
+    "DELETE /tokens/{token}": "ada",
     "GET /submissions/{submission}": "admin teacher helper ada",
     "GET /submissions/{submission}/report": "admin teacher helper ada",
     "GET /submissions/{submission}/file": "admin teacher helper ada",
@@ -560,6 +585,11 @@ MAY = {
 FORMS = {
     "POST /assignments/{assignment}/submissions": {"files": {"file": ("hw.py", RIGHT)}},
     "POST /assignments/{assignment}/exports": {"data": {"platform": "csv"}},
+    "POST /assignments/{assignment}/members/submissions": {
+        "files": {"file": ("hw.py", RIGHT)},
+        "data": {"student": "0003"},
+    },
+    "POST /assignments/{assignment}/batches": {"files": {"file": ("class.zip", zipped({"0003.py": RIGHT}))}},
     "POST /courses/{course}/roster": {"files": {"file": ("roster.csv", b"id,name\n77,Cyd\n")}},
 }
 BODIES = {
@@ -592,7 +622,10 @@ def test_who_may_do_what(what, service):
     path = path.format(
         course=service.course, assignment=service.assignment, submission=found, person=service.people["ada"].public,
         trial=service.tried() if "{trial}" in path else "", export=service.exported() if "{export}" in path else "",
+        batch=service.upload({"0003.py": RIGHT}).json()["id"] if "{batch}" in path else "",
+        token=service.known_token("ada") if "{token}" in path else "",
     )  # fmt: skip
+    service.grade()
     options = {"json": BODIES.get(what, {"text": "x"})} if method in ("POST", "PUT") else {}
     if what in FORMS:
         options = FORMS[what]
@@ -606,7 +639,11 @@ def test_who_may_do_what(what, service):
             is_done = "trial" in what and who == "teacher"  # there is one at a time, and it is settled once
             assert status in (200, 201, 202, 204) or (status == 400 and is_done), (who, status)
         else:
-            sees_it = who != "stranger" and ("/submissions/{submission}" not in what or who == "ada")
+            sees_it = (
+                who != "stranger"
+                and "{token}" not in what
+                and ("/submissions/{submission}" not in what or who == "ada")
+            )
             assert status == (403 if sees_it else 404), (who, status)
 
 

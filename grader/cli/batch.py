@@ -14,7 +14,7 @@ import typer
 
 from grader import grading
 from grader import sandbox as sandboxes
-from grader.cli.shared import RubricOption
+from grader.cli.shared import DEFAULT_RUBRIC, RubricOption, refuse_with_server
 from grader.errors import GraderFault
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from grader.batch import Progress
     from grader.closing import Summary
+    from grader.handing import Place
 
 AGAIN_EVERY = 0.1  # seconds between two pictures of the progress
 SHOWN = 10  # changes and faults
@@ -35,7 +36,7 @@ def batch(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="The folder for reports and grades.", show_default=False)
     ],
-    rubric: RubricOption = "backprop",
+    rubric: RubricOption = DEFAULT_RUBRIC,
     roster: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Who is in the course: columns id, name, email, section.")
     ] = None,
@@ -48,16 +49,26 @@ def batch(
     ] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Grade all of it again, and tell whose points changed.")] = False,
     sandbox: Annotated[str | None, typer.Option(metavar="B", help="The walls to run them behind.")] = None,
+    server: Annotated[
+        str | None, typer.Option("--server", metavar="URL", help="Have this assignment of a service grade them.")
+    ] = None,
 ) -> None:
     """Grade the submissions of a class; a second run grades only what is missing or has changed."""
     from grader import batch as batches  # here: no other command has a use for it
 
-    loaded, assignment = grading.load(rubric)
-    walls = sandboxes.wanted(sandbox)
-    plan = batches.Plan(
-        source, out, loaded, assignment, walls, jobs or batches.default_workers(cluster), roster, cluster, redo
-    )
     started = monotonic()
+    if server is None:
+        loaded, assignment = grading.load(rubric)
+        walls = sandboxes.wanted(sandbox)
+        plan = batches.Plan(
+            source, out, loaded, assignment, walls, jobs or batches.default_workers(cluster), roster, cluster, redo
+        )
+    else:
+        refuse_with_server({"--rubric": rubric, "--cluster": cluster, "--sandbox": sandbox})
+        at = _place(server, jobs, again=redo)
+        plan = batches.Plan(
+            source, out, at.rubric, at.assignment, sandboxes.DEFAULT, at.at_once, roster, elsewhere=at.start
+        )
     with _progress() as watch:
         try:
             summary = batches.run(plan, watch)
@@ -65,7 +76,7 @@ def batch(
             _tell_how_to_go_on(out)
             clear_frames(interrupt.__traceback__)  # else what the workers were reached by is held, and said to be lost
             raise
-    _tell(summary, source, out, monotonic() - started)
+    _tell(summary, source, out, monotonic() - started, "by the service" if server else "now")
     for student, keys in summary.doubts[:SHOWN]:
         print(
             f"grade: {student}: may be {' or '.join(keys)} of the roster, or is not the only one who may; expected one "
@@ -81,6 +92,13 @@ def batch(
         )
 
 
+def _place(server: str, at_once: int | None, *, again: bool) -> Place:
+    from grader import account, handing
+
+    token = account.read("server", handing.ACCOUNT, None)["token"]
+    return handing.at(server, token, at_once=at_once or handing.AT_ONCE, again=again)
+
+
 def _tell_how_to_go_on(out: Path) -> None:
     command = shlex.join(["grade", *(argument for argument in sys.argv[1:] if argument != "--redo")])
     again = "" if "--redo" not in sys.argv else " (it grades what is missing or has changed; with --redo all again)"
@@ -90,8 +108,8 @@ def _tell_how_to_go_on(out: Path) -> None:
     )
 
 
-def _tell(summary: Summary, source: Path, out: Path, seconds: float) -> None:
-    """The result on stdout, what is to be looked after on stderr."""
+def _tell(summary: Summary, source: Path, out: Path, seconds: float, graded: str) -> None:
+    """The result on stdout, what is to be looked after on stderr. `graded` says when or where they were."""
     cohort = summary.cohort
     counts = {
         "graded": cohort.statuses["graded"],
@@ -100,7 +118,8 @@ def _tell(summary: Summary, source: Path, out: Path, seconds: float) -> None:
         "fault": summary.failed,
     }
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count or status == "graded")
-    print(f"{out}: {told}; {summary.attempts - summary.kept} attempts graded now, {summary.kept} kept; {seconds:.1f} s")
+    attempts = summary.attempts - summary.kept
+    print(f"{out}: {told}; {attempts} attempts graded {graded}, {summary.kept} kept; {seconds:.1f} s")
     if summary.changed:
         print(f"{_count(summary.changed, 'grade', 'grades')} changed:")
         for change in summary.changes[:SHOWN]:

@@ -15,7 +15,7 @@ import typer
 
 from grader import grading, intake, settings
 from grader import sandbox as sandboxes
-from grader.cli.shared import RubricOption, console
+from grader.cli.shared import DEFAULT_RUBRIC, RubricOption, console, refuse_with_server
 from grader.errors import UsageError
 from grader.report import Audience
 
@@ -33,7 +33,7 @@ MOST_SEED = 2**settings.SEED_BITS - 1
 def submit(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The student's Python file.", show_default=False)],
-    rubric: RubricOption = "backprop",
+    rubric: RubricOption = DEFAULT_RUBRIC,
     student: Annotated[str | None, typer.Option(metavar="ID", help="Whose it is, for the report.")] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", min=0, max=MOST_SEED, help="The seed of the networks.")
@@ -64,7 +64,7 @@ def submit(
     if server is not None:
         given = {
             "--student": student, "--seed": seed, "--submitted": submitted, "--audience": audience,
-            "--gradescope": gradescope, "--sandbox": sandbox, "--rubric": None if rubric == "backprop" else rubric,
+            "--gradescope": gradescope, "--sandbox": sandbox, "--rubric": rubric,
         }  # fmt: skip
         _hand_in(server, intake.submission(file), given, html, as_json=as_json)
         return
@@ -99,8 +99,7 @@ def _hand_in(
     """At a service, which decides what else there is to say."""
     from grader import account, client
 
-    for option in [option for option, value in given.items() if value is not None]:
-        raise UsageError(f"{option}: it has no use together with --server, which decides that itself; leave it out")
+    refuse_with_server(given)
     token = account.read("server", client.ACCOUNT, None)["token"]
     seen = client.graded(server, token, submission, _show)
     if html is not None:

@@ -47,7 +47,6 @@ from grader.remote import SOMEBODYS, Refused, digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    import httpx
     from pydantic import SecretStr
 
     from grader.listing import File
@@ -175,26 +174,15 @@ class Service:
         return network.patiently(lambda: self._once(function, arguments, is_safe=is_safe), self.base)
 
     def _once(self, function: str, arguments: Mapping[str, Any], *, is_safe: bool) -> Any:
-        import httpx
-
         head = {"wstoken": self._token.get_secret_value(), "wsfunction": function, "moodlewsrestformat": "json"}
-        try:
-            answer = self._client.post(
-                f"{self.base}/webservice/rest/server.php",
-                data={**head, "moodlewssettingraw": "1", **dict(_fields("", arguments))},
-            )
-        except httpx.HTTPError as error:
-            raise network.not_reached(self.base, error, is_safe=is_safe) from None
-        network.refuse_status(self.base, answer.status_code, answer.headers, is_safe=is_safe)
-        return self._known(function, answer)
+        data = {**head, "moodlewssettingraw": "1", **dict(_fields("", arguments))}
+        known, _ = network.answered(
+            self.base, lambda: self._client.post(f"{self.base}/webservice/rest/server.php", data=data),
+            "a web service's; see that REST is switched on there", is_safe=is_safe,
+        )  # fmt: skip
+        return self._known(function, known)
 
-    def _known(self, function: str, answer: httpx.Response) -> Any:
-        try:
-            known = answer.json()
-        except ValueError:
-            raise network.Unreachable(
-                f"{self.base}: its answer is no JSON; expected a web service's; see that REST is switched on there"
-            ) from None
+    def _known(self, function: str, known: Any) -> Any:
         if not isinstance(known, dict) or "exception" not in known:
             return known
         code, said = str(known.get("errorcode")), " ".join(str(known.get("message")).split())[:300]

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from grader import __version__
 from grader import sandbox as sandboxes
 from grader.service import (
+    batches,
     browser,
     exporting,
     marking,
@@ -64,7 +65,7 @@ def create(
     return app
 
 
-INTERFACE = {"students": students, "teaching": teaching, "grading": marking, "export": exporting}
+INTERFACE = {"students": students, "teaching": teaching, "grading": marking, "batches": batches, "export": exporting}
 
 
 @asynccontextmanager

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
-from grader import __version__, assignments, grading, settings
-from grader import rubric as rubrics
-from grader.errors import GraderError, UsageError
+from grader import __version__, grading, settings
+from grader.errors import GraderError
 from grader.service.logs import LOGGER
 from grader.store import courses, people, submissions
 from grader.store.database import reading, writing
@@ -26,9 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from grader.assignments import Assignment
     from grader.report import Report
-    from grader.rubric import Rubric
     from grader.sandbox import Sandbox
     from grader.store.courses import RubricVersion
 
@@ -102,23 +98,10 @@ def _report(task: _Task, sandbox: Sandbox) -> Report:
     rubric, assignment = loaded(task.rubric.text)
     if rubric.late and task.due:
         rubric = rubric.model_copy(update={"late": rubric.late.model_copy(update={"deadline": task.due})})
-    submission = Submission(task.row.name, task.content, task.student or None, task.row.received)
+    submitted = task.row.received if task.row.timed else None
+    submission = Submission(task.row.name, task.content, task.student or None, submitted)
     seed = settings.seed_for(submission.sha256)
     return grading.grade(submission, assignment, rubric, seed=seed, sandbox=sandbox)
 
 
-@lru_cache(KEPT)
-def loaded(text: str) -> tuple[Rubric, Assignment]:
-    """The rubric of this text, and its assignment. Raises UsageError, which names every mistake in it.
-
-    An assignment is named, never a file: that would be code, run without walls, of whoever may upload a rubric.
-    """
-    rubric = rubrics.parsed(text, Path("rubric.toml"))
-    if rubric.assignment not in assignments.names():
-        raise UsageError(
-            f"{rubric.place('assignment')}: found {rubric.assignment!r}; expected one of: "
-            f"{', '.join(assignments.names())}; name one that comes with the grader"
-        )
-    assignment = assignments.load(rubric.assignment)
-    grading.check(rubric, assignment)
-    return rubric, assignment
+loaded = lru_cache(KEPT)(grading.loaded)

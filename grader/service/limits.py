@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 1_200_000  # bytes: a file of a megabyte, and what stands around it
+LARGEST_CLASS = 200_000_000  # bytes: the files of a class
+OF_A_CLASS = re.compile(r"/api/v1/assignments/[^/]+/batches")
 HEADERS = {
     b"content-security-policy": b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     b"font-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -54,9 +57,10 @@ class Limits:
                 scope, receive, with_headers
             )
             return
+        largest, too_large = _largest(scope)
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
-            await self._refused(scope, 413, TOO_LARGE)(scope, receive, with_headers)
+        if not length.isdigit() or int(length) > largest:
+            await self._refused(scope, 413, too_large)(scope, receive, with_headers)
             return
         taken = 0
 
@@ -64,8 +68,8 @@ class Limits:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > LARGEST_BODY:
-                raise HTTPException(413, TOO_LARGE)
+            if taken > largest:
+                raise HTTPException(413, too_large)
             return message
 
         try:
@@ -82,5 +86,15 @@ class Limits:
         return self._page(status, problems.TITLES[status], detail)
 
 
+def _largest(scope: Scope) -> tuple[int, str]:
+    """How many bytes a body may have, and what is said of more."""
+    if scope["method"] == "POST" and OF_A_CLASS.fullmatch(scope["path"]):
+        return LARGEST_CLASS, CLASS_TOO_LARGE
+    return LARGEST_BODY, TOO_LARGE
+
+
 FAULT = "a fault of ours: it is noted; expected none; try again, nothing that was answered is lost"
 TOO_LARGE = "the file: it is larger than 1 MB; expected the functions alone; take the data out"
+CLASS_TOO_LARGE = (
+    f"the download: it is larger than {LARGEST_CLASS // 10**6} MB; expected the files of one class; upload it in parts"
+)

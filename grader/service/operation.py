@@ -14,7 +14,6 @@ from sqlalchemy import text
 from grader import __version__, grading
 from grader import rubric as rubrics
 from grader.errors import GraderError
-from grader.service import desk
 from grader.service.identity import engine_of
 from grader.service.problems import Problem, nothing
 from grader.store import submissions
@@ -71,7 +70,7 @@ class Proof:
                 self._sandbox.close()
 
     def _try(self) -> str:
-        rubric, assignment = desk.loaded(rubrics.find("backprop").read_text(encoding="utf-8"))
+        rubric, assignment = grading.loaded(rubrics.find("backprop").read_text(encoding="utf-8"))
         try:
             self._sandbox = self._sandbox or self._start()
             starter = Submission("starter.py", assignment.STARTER.encode())

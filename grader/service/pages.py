@@ -9,7 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
-from grader.service import browser, desk, sessions, shapes, students
+from grader import grading
+from grader.service import browser, sessions, shapes, students
 from grader.service.browser import Away, Sender, Visitor, done, page, visitor
 from grader.service.identity import COOKIE, Asker, Reads, Writes, assignment_for, now, submission_for
 from grader.service.problems import Problem
@@ -102,7 +103,7 @@ def _assignment(
     db: Reads, who: Asker, assignment: str, why: str = "", status: int = 200, kept: str = ""
 ) -> HTMLResponse:
     found, member = assignment_for(db, who, assignment)
-    rubric, _ = desk.loaded(courses.rubric(db, found).text)
+    rubric, _ = grading.loaded(courses.rubric(db, found).text)
     grade = grades.of_person(db, found, who.person)
     mine = list(submissions.of_person(db, found, who.person))
     return page(
@@ -158,7 +159,7 @@ def live(request: Request, who: Visitor, db: Reads, submission: str) -> Response
 
 
 async def _changing(request: Request, public: str) -> AsyncIterator[str]:
-    async for seen in students.watched(request, public):
+    async for seen in students.watched(request, lambda db: students.looked_at(db, public)):
         text = " ".join(browser.rendered("standing.html", one=seen).splitlines())
         yield f"data: {text}\n\n"
     yield "event: end\ndata:\n\n"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
 Points = Annotated[Decimal, PlainSerializer(float, when_used="json")]
 Role = Literal["student", "grader", "instructor", "admin"]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Text = Annotated[str, Field(max_length=10_000)]
+Moment = Annotated[  # with its zone, and of a calendar that every database keeps
+    AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))
+]
 
 
 class _Shape(BaseModel):
@@ -97,6 +100,42 @@ class Submissions(_Shape):
 
     items: list[Submission]
     next: str | None
+
+
+class Counts(_Shape):
+    """How many submissions are how far."""
+
+    received: int
+    grading: int
+    graded: int
+    fault: int
+
+
+class Batch(_Shape):
+    """A class's files that were uploaded together, and how far they are."""
+
+    id: str
+    name: str
+    by: str
+    created: datetime
+    platform: str | None = Field(description="What it is a download of; null where it is of no platform's layout")
+    state: Literal["received", "grading", "graded"] = Field(description="received until all of it has been read")
+    counts: Counts
+    added: int = Field(description="How many of the submissions had not been handed in before")
+    unplaced: int = Field(description="How many files are no student's, or were not taken")
+
+
+class Unplaced(_Shape):
+    """A file that is no student's, or was not taken, and why."""
+
+    path: str
+    why: str
+
+
+class WholeBatch(Batch):
+    """An upload, with the first ten thousand of what was not taken."""
+
+    reasons: list[Unplaced]
 
 
 class Member(_Shape):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, BackgroundTasks, File, Header, Query, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 from sqlalchemy import Connection
 
+from grader import grading
 from grader.render import html
 from grader.report import Report
-from grader.service import desk, shapes
+from grader.service import shapes
 from grader.service.identity import (
     ALL,
     Asker,
@@ -41,6 +42,7 @@ PAGE = 50
 MOST_WAITING = 10_000  # in the queue: then it is told to come again
 MOST_LATELY, LATELY = 30, timedelta(minutes=10)  # files of one student's
 LOOK_EVERY, LOOK_FOR = 0.3, 300.0  # seconds: how often a submission that is watched is looked at, and how long
+Watched = TypeVar("Watched", shapes.Submission, shapes.Batch)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
 
 
@@ -111,7 +113,7 @@ def assignment_of(db: Connection, asks: Asker, one: Assignment) -> shapes.Assign
 
 def due_of(db: Connection, assignment: Assignment, person: Person) -> datetime | None:
     """Until when somebody may hand in: their extension, the assignment's own time, or else its rubric's."""
-    late = desk.loaded(courses.rubric(db, assignment).text)[0].late
+    late = grading.loaded(courses.rubric(db, assignment).text)[0].late
     return courses.due(db, assignment, person) or (late.deadline if late else None)
 
 
@@ -120,7 +122,7 @@ def starter(asks: Asks, db: Reads, assignment: str) -> Response:
     """The file a student fills in."""
     needs(asks, "read")
     found, _ = assignment_for(db, asks, assignment)
-    _, homework = desk.loaded(courses.rubric(db, found).text)
+    _, homework = grading.loaded(courses.rubric(db, found).text)
     return attachment(homework.STARTER.encode(), f"{homework.ID}.py")
 
 
@@ -129,7 +131,7 @@ def rubric(asks: Asks, db: Reads, assignment: str) -> list[dict[str, object]]:
     """What each part is worth, of those a student may see."""
     needs(asks, "read")
     found, _ = assignment_for(db, asks, assignment)
-    loaded, _ = desk.loaded(courses.rubric(db, found).text)
+    loaded, _ = grading.loaded(courses.rubric(db, found).text)
     return [{"id": one.id, "title": one.title, "points": float(one.points)} for one in loaded.criteria if one.visible]
 
 
@@ -156,18 +158,26 @@ def receive(
         raise Problem(413, "the file: it is larger than 1 MB; expected the functions alone; take the data out")
     if not content.strip():
         raise Problem(400, "the file: there is nothing in it; expected your Python file; choose it, or paste it")
-    if key is not None and (known := submissions.by_key(db, member.person, key)):
-        if known.blob != hashlib.sha256(content).hexdigest() or known.assignment_id != found.id:
-            raise Problem(409, "the Idempotency-Key: it was another file's; expected one for each; make a new one")
+    if known := earlier(db, found, member.person, content, key):
         return known
     if submissions.since(db, member.person, now() - LATELY) >= MOST_LATELY:
         raise Problem(
             429, f"you: {MOST_LATELY} files in {LATELY.seconds // 60} minutes; expected fewer; read a report first",
             {"Retry-After": str(LATELY.seconds // MOST_LATELY)},
         )  # fmt: skip
-    if submissions.waiting(db) >= MOST_WAITING:
+    if submissions.waiting(db, submissions.INTERACTIVE) >= MOST_WAITING:  # a class's files wait behind them
         raise Problem(503, "the queue: it is full; expected room; try again soon", {"Retry-After": "30"})
     return submissions.receive(db, found, member.person, plain_name(name, "submission.py"), content, now(), key=key)
+
+
+def earlier(
+    db: Connection, assignment: Assignment, person: Person, content: bytes, key: str | None
+) -> submissions.Submission | None:
+    """What the same request has become. Raises Problem where another one had its key."""
+    known = submissions.by_key(db, person, key) if key is not None else None
+    if known and (known.blob != hashlib.sha256(content).hexdigest() or known.assignment_id != assignment.id):
+        raise Problem(409, "the Idempotency-Key: it was another file's; expected one for each; make a new one")
+    return known
 
 
 def plain_name(name: str | None, otherwise: str) -> str:
@@ -246,27 +256,39 @@ def events(request: Request, asks: Asks, db: Reads, submission: str) -> Response
     """How far it is, as it goes on: an event for each change (server-sent events), until it is graded."""
     needs(asks, "read")
     found, _ = submission_for(db, asks, submission)
-    return StreamingResponse(_told(request, found.public), media_type="text/event-stream")
+
+    def look(db: Connection) -> shapes.Submission:
+        return looked_at(db, found.public)
+
+    return streamed(request, look)
 
 
-async def _told(request: Request, public: str) -> AsyncIterator[str]:
-    async for seen in watched(request, public):
+def looked_at(db: Connection, public: str) -> shapes.Submission:
+    if (seen := submissions.find(db, public)) is None:
+        raise nothing(f"submission {public}")
+    return submission_of(db, seen)
+
+
+def streamed(request: Request, look: Callable[[Connection], Watched]) -> StreamingResponse:
+    """An event for each change of what is looked at, until it is graded."""
+    return StreamingResponse(_told(request, look), media_type="text/event-stream")
+
+
+async def _told(request: Request, look: Callable[[Connection], Watched]) -> AsyncIterator[str]:
+    async for seen in watched(request, look):
         yield f"event: {seen.state}\ndata: {json.dumps(seen.model_dump(mode='json'))}\n\n"
 
 
-async def watched(request: Request, public: str) -> AsyncIterator[shapes.Submission]:
-    """A submission each time it has changed, until it is graded, or nobody looks any more."""
+async def watched(request: Request, look: Callable[[Connection], Watched]) -> AsyncIterator[Watched]:
+    """What is looked at, each time it has changed, until it is graded, or nobody looks any more."""
 
-    def look() -> shapes.Submission:
+    def look_again() -> Watched:
         with reading(engine_of(request)) as db:
-            found = submissions.find(db, public)
-            if found is None:
-                raise nothing(f"submission {public}")
-            return submission_of(db, found)
+            return look(db)
 
     last = None
     for _ in range(int(LOOK_FOR / LOOK_EVERY)):
-        seen = await asyncio.to_thread(look)
+        seen = await asyncio.to_thread(look_again)
         if seen != last:
             yield seen
         if seen.state in ("graded", "fault") or await request.is_disconnected():

@@ -9,8 +9,8 @@ from fastapi import APIRouter, File, Request, Response, UploadFile
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from grader import roster
-from grader.service import desk, shapes
+from grader import grading, roster
+from grader.service import shapes
 from grader.service.identity import (
     PERSONAL,
     Asker,
@@ -151,7 +151,7 @@ def new_assignment(asks: Asks, db: Writes, course: str, new: shapes.NewAssignmen
     """Ask something. The rubric is held against its assignment first, and every mistake in it is told."""
     needs(asks, "grade")
     found, _ = course_for(db, asks, course, "instructor")
-    rubric, _ = desk.loaded(new.rubric)
+    rubric, _ = grading.loaded(new.rubric)
     refuse_without_zone(new.due)
     if new.due and rubric.late and rubric.late.deadline != new.due:
         raise Problem(
@@ -177,7 +177,7 @@ def new_rubric(asks: Asks, db: Writes, assignment: str, new: shapes.NewRubric) -
     """The next version of the rubric; what was graded stays as it was until it is graded again."""
     needs(asks, "grade")
     found, _ = assignment_for(db, asks, assignment, "instructor")
-    desk.loaded(new.rubric)
+    grading.loaded(new.rubric)
     return shapes.RubricVersion(version=courses.add_rubric(db, found, new.rubric, asks.person, now()).version)
 
 
@@ -198,7 +198,7 @@ def remove(asks: Asks, db: Writes, course: str, person: str) -> Response:
 def rubrics(asks: Asks, db: Reads, assignment: str) -> list[shapes.RubricText]:
     """Every version of the rubric, the latest first."""
     needs(asks, "read")
-    found, _ = assignment_for(db, asks, assignment, "instructor")
+    found, _ = assignment_for(db, asks, assignment, "grader")
     return [
         shapes.RubricText(version=one.version, rubric=one.text, by=by, created=created)
         for one, by, created in courses.rubrics(db, found)

@@ -210,6 +210,15 @@ def _members(db: Connection, course_id: int, *conditions: object) -> Iterator[Me
     return (Member(Person(*row[:4]), course_id, *row[4:]) for row in rows)
 
 
+def student(db: Connection, course_id: int, text: str) -> Member | None:
+    """The student of a course whose key this is; or else who is shown by it, or has it for an address."""
+    mine, person = schema.member.c, schema.person.c
+    for theirs in (mine.key == text, person.public == text, person.email == text.strip().casefold()):
+        if found := next(_members(db, course_id, mine.role == "student", theirs), None):
+            return found
+    return None
+
+
 def memberships(db: Connection, person: Person) -> list[Member]:
     """What somebody is, in every course they are in."""
     table = schema.member.c

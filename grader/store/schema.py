@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     text,
+    true,
 )
 
 metadata = MetaData(
@@ -152,10 +154,13 @@ blob = Table(
     "blob", metadata, _text("sha256", primary_key=True), Column("content", LargeBinary, nullable=False), _at("created"),
 )  # fmt: skip
 
-submission = Table(  # the truth of the queue; `key` is the request's, by which the same one sent again is known
+# The truth of the queue. `key` is the request's, by which the same one sent again is known; `timed` is whether it was
+# handed in when it was received, as far as anybody knows: else nothing tells, and it is never late.
+submission = Table(
     "submission", metadata, _id(), _public(), _to("assignment"), _to("person"),
     Column("blob", Text, ForeignKey("blob.sha256", ondelete="RESTRICT"), nullable=False), _text("name"),
-    Column("attempt", Integer, nullable=False), _at("received"), _text("key", nullable=True),
+    Column("attempt", Integer, nullable=False), _at("received"),
+    Column("timed", Boolean, nullable=False, server_default=true()), _text("key", nullable=True),
     _text("state", server_default="received"), Column("priority", Integer, nullable=False, server_default="0"),
     Column("tries", Integer, nullable=False, server_default="0"), _text("why", server_default="submitted"),
     _text("worker", nullable=True), _at("claimed", nullable=True), _text("fault", nullable=True),
@@ -168,6 +173,24 @@ submission = Table(  # the truth of the queue; `key` is the request's, by which 
     Index("ix_submission_faulty", "assignment_id", postgresql_where=_FAULTY, sqlite_where=_FAULTY),
     Index("ix_submission_trial", "trial_id", postgresql_where=_ON_TRIAL, sqlite_where=_ON_TRIAL),
     Index(None, "person_id", "received"),
+)  # fmt: skip
+
+batch = Table(  # a class's files, handed in together; `added` of them had not been before
+    "batch", metadata, _id(), _public(), _to("assignment"), _to("person", "by_id"), _text("name"), _text("sha256"),
+    _text("key", nullable=True), _text("platform", nullable=True), _at("created"), _at("finished", nullable=True),
+    Column("added", Integer, nullable=False, server_default="0"),
+    Column("unplaced", Integer, nullable=False, server_default="0"),
+    UniqueConstraint("by_id", "key"), Index(None, "assignment_id"),
+)  # fmt: skip
+
+batch_submission = Table(
+    "batch_submission", metadata,
+    Column("batch_id", ForeignKey("batch.id", ondelete="RESTRICT"), primary_key=True),
+    Column("submission_id", ForeignKey("submission.id", ondelete="RESTRICT"), primary_key=True),
+)  # fmt: skip
+
+unplaced = Table(  # the first of what is no student's in a batch
+    "unplaced", metadata, _id(), _to("batch"), _text("path"), _text("why"), Index(None, "batch_id"),
 )  # fmt: skip
 
 grading_run = Table(  # only ever added to; the last one of a submission counts, but for those of a trial
@@ -200,7 +223,8 @@ WITH attempt AS (
     SELECT submission.assignment_id, submission.person_id, submission.id AS submission_id, grading_run.id AS run_id,
         grading_run.points, grading_run.max_points, ROW_NUMBER() OVER (
             PARTITION BY submission.assignment_id, submission.person_id
-            ORDER BY CASE WHEN assignment.counts = 'best' THEN -grading_run.points ELSE 0 END, submission.attempt DESC
+            ORDER BY CASE WHEN assignment.counts = 'best' THEN -grading_run.points ELSE 0 END,
+                submission.received DESC, submission.attempt DESC
         ) AS place
     FROM submission
     JOIN grading_run ON grading_run.id = (

@@ -34,6 +34,7 @@ class Submission(NamedTuple):
     """One attempt of somebody's. `why` is what its next grading is for, `fault` why it could not be graded.
 
     `trial_id` is the trial its next grading is a part of: until that is applied, its grade stands as it is.
+    It was handed in when it was `received`, if it is `timed`; else nobody knows when.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Submission(NamedTuple):
     name: str
     attempt: int
     received: datetime
+    timed: bool
     state: str
     tries: int
     why: str
@@ -68,25 +70,21 @@ _table = schema.submission
 
 def receive(
     db: Connection, assignment: Assignment, person: Person, name: str, content: bytes, now: datetime, *,
-    key: str | None = None, priority: int = INTERACTIVE,
+    key: str | None = None, priority: int = INTERACTIVE, timed: bool = True, limited: bool = True,
 ) -> Submission:  # fmt: skip
     """Take what somebody hands in. With the key of an earlier request it is that one's submission.
 
-    Raises UsageError where there are no attempts left.
+    Raises UsageError where there are no attempts left and it is `limited` to them.
     """
     while True:
         if key is not None and (known := by_key(db, person, key)):
             return known
-        used = used_up(db, assignment, person)
-        if assignment.most_attempts is not None and used >= assignment.most_attempts:
-            raise UsageError(
-                f"{assignment.title}: {used} of {assignment.most_attempts} attempts are used up; expected one that "
-                "is left; ask for another"
-            )
+        if limited:
+            _refuse_without_attempts(db, assignment, person)
         values = {
             "public": unguessable(), "assignment_id": assignment.id, "person_id": person.id, "name": name, "key": key,
-            "blob": keep(db, content, now), "attempt": _last(db, assignment, person) + 1, "received": now,
-            "priority": priority,
+            "blob": keep(db, content, now), "attempt": last(db, assignment, person) + 1, "received": now,
+            "timed": timed, "priority": priority,
         }  # fmt: skip
         try:
             with db.begin_nested():
@@ -95,13 +93,23 @@ def receive(
             continue
 
 
+def _refuse_without_attempts(db: Connection, assignment: Assignment, person: Person) -> None:
+    used = used_up(db, assignment, person)
+    if assignment.most_attempts is not None and used >= assignment.most_attempts:
+        raise UsageError(
+            f"{assignment.title}: {used} of {assignment.most_attempts} attempts are used up; expected one that "
+            "is left; ask for another"
+        )
+
+
 def used_up(db: Connection, assignment: Assignment, person: Person) -> int:
     """How many attempts somebody has made, without those that failed by a fault of ours."""
     mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id, _table.c.state != "fault")
     return int(db.execute(select(func.count()).where(*mine)).scalar_one())
 
 
-def _last(db: Connection, assignment: Assignment, person: Person) -> int:
+def last(db: Connection, assignment: Assignment, person: Person) -> int:
+    """The number of somebody's last attempt, 0 where there is none."""
     mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id)
     return int(db.execute(select(func.coalesce(func.max(_table.c.attempt), 0)).where(*mine)).scalar_one())
 
@@ -265,6 +273,7 @@ def gradings(db: Connection) -> int:
     return int(db.execute(select(func.coalesce(func.max(schema.grading_run.c.id), 0))).scalar_one())
 
 
-def waiting(db: Connection) -> int:
-    """How many nobody has begun to grade."""
-    return count(db, "received")
+def waiting(db: Connection, priority: int = BATCH) -> int:
+    """How many nobody has begun to grade, of this priority or before it."""
+    mine = (_table.c.state == "received", _table.c.priority <= priority)
+    return int(db.execute(select(func.count()).where(*mine)).scalar_one())

@@ -17,7 +17,8 @@ WITH attempt AS (
     SELECT submission.assignment_id, submission.person_id, submission.id AS submission_id, grading_run.id AS run_id,
         grading_run.points, grading_run.max_points, ROW_NUMBER() OVER (
             PARTITION BY submission.assignment_id, submission.person_id
-            ORDER BY CASE WHEN assignment.counts = 'best' THEN -grading_run.points ELSE 0 END, submission.attempt DESC
+            ORDER BY CASE WHEN assignment.counts = 'best' THEN -grading_run.points ELSE 0 END,
+                submission.received DESC, submission.attempt DESC
         ) AS place
     FROM submission
     JOIN grading_run ON grading_run.id = (
@@ -215,6 +216,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("received", TIME, nullable=False),
+        sa.Column("timed", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("key", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), server_default="received", nullable=False),
         sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
@@ -272,6 +274,49 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'received'"),
         sqlite_where=sa.text("state = 'received'"),
     )
+    op.create_table(
+        "batch",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("public", sa.Text(), nullable=False),
+        sa.Column("assignment_id", ID, nullable=False),
+        sa.Column("by_id", ID, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("platform", sa.Text(), nullable=True),
+        sa.Column("created", TIME, nullable=False),
+        sa.Column("finished", TIME, nullable=True),
+        sa.Column("added", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unplaced", sa.Integer(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["assignment_id"], ["assignment.id"], name="fk_batch_assignment_id", ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(["by_id"], ["person.id"], name="fk_batch_by_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_batch"),
+        sa.UniqueConstraint("by_id", "key", name="uq_batch_by_id_key"),
+        sa.UniqueConstraint("public", name="uq_batch_public"),
+    )
+    op.create_index("ix_batch_assignment_id", "batch", ["assignment_id"], unique=False)
+    op.create_table(
+        "batch_submission",
+        sa.Column("batch_id", ID, nullable=False),
+        sa.Column("submission_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name="fk_batch_submission_batch_id", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(
+            ["submission_id"], ["submission.id"], name="fk_batch_submission_submission_id", ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("batch_id", "submission_id", name="pk_batch_submission"),
+    )
+    op.create_table(
+        "unplaced",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("batch_id", ID, nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name="fk_unplaced_batch_id", ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("id", name="pk_unplaced"),
+    )
+    op.create_index("ix_unplaced_batch_id", "unplaced", ["batch_id"], unique=False)
     op.create_table(
         "grading_run",
         sa.Column("id", ID, nullable=False),
@@ -331,6 +376,9 @@ def downgrade() -> None:
     for table in (
         "export",
         "grading_run",
+        "unplaced",
+        "batch_submission",
+        "batch",
         "submission",
         "trial",
         "rubric",
