@@ -2,80 +2,62 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from grader import settings
-from grader.errors import GraderFault, UsageError
+from grader.cli.shared import ENDING, DatabaseOption, SandboxOption, own_database, server_extra
+from grader.errors import GraderFault
 
 
 def serve(
-    database: Annotated[
-        str | None,
-        typer.Option("--database", metavar="URL", help="sqlite:////path or postgresql://… (default: in GRADER_HOME)."),
-    ] = None,
+    database: DatabaseOption = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen at.")] = 8000,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, max=256, help="How many grade at once (default: a core each).")
+        int | None,
+        typer.Option(
+            "--jobs",
+            "--workers",
+            min=0,
+            max=256,
+            help="How many are graded at once (default: a core each); 0: by grade worker alone, elsewhere.",
+        ),
     ] = None,
-    sandbox: Annotated[str | None, typer.Option("--sandbox", metavar="B", help="The walls: zygote.")] = None,
+    sandbox: SandboxOption = None,
     link: Annotated[bool, typer.Option("--link", help="Print a new link for the instructor, also later on.")] = False,
     behind_tls: Annotated[
         bool, typer.Option("--behind-tls", help="Browsers come by https, through a proxy on this machine.")
     ] = False,
 ) -> None:
     """Serve a course: students hand in with a browser and see their report, instructors see the class."""
-    try:
+    with server_extra("serve"):
         from grader.service import app as apps
         from grader.service import begin
         from grader.service.crew import Crew
         from grader.store import database as databases
-    except ImportError as error:
-        raise UsageError(
-            f"grade serve: {error.name} is not installed; expected the extra grader[server]; install it: python -m pip "
-            "install 'grader[server]'"
-        ) from None
     from grader import sandbox as sandboxes
     from grader import worker
 
     wanted = sandboxes.wanted(sandbox)
-    engine = databases.connect(database or f"sqlite:///{_own_database()}")
+    engine = databases.connect(database or own_database())
     databases.migrate(engine)
     with databases.writing(engine) as db:
         is_first = begin.first(db, datetime.now(UTC))
         token = begin.token_for_instructor(db, datetime.now(UTC)) if link or is_first else None
-    sandboxes.start(wanted).close()  # where there are no walls there is no service
-    with Crew(engine, workers or worker.cores(), wanted) as crew:
+    count = worker.cores() if workers is None else workers
+    if count:
+        sandboxes.start(wanted).close()  # where there are no walls nothing is graded
+    with Crew(engine, count, wanted) as crew:
         app = apps.create(engine, crew.wake, lambda: crew.alive, is_secure=behind_tls)
         try:
             _listen(app, host, port, token, behind_tls=behind_tls)
         finally:
-            print(
-                "grade: ending; what is being graded is brought to its end, in half a minute at most", file=sys.stderr
-            )
+            print(ENDING, file=sys.stderr)
     engine.dispose()
-
-
-def _own_database() -> Path:
-    """A file that nobody else reads, in the installation's folder."""
-    folder = settings.home() / "service"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(folder / "grader.db", os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise GraderFault(
-            f"{folder}: it cannot be written to ({why}); expected a folder for the database; set GRADER_HOME to one, "
-            "or name a --database"
-        ) from None
-    return folder / "grader.db"
 
 
 def _listen(app: object, host: str, port: int, token: str | None, *, behind_tls: bool) -> None:
