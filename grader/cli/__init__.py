@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader import __version__
-from grader.cli import assignment, batch, doctor, export, rubric, serve, submit, worker
+from grader.cli import assignment, backup, batch, doctor, export, rubric, serve, submit, worker
 from grader.errors import GraderError, GraderFault
 from grader.outcomes import clean
 
@@ -36,6 +36,8 @@ app.command()(batch.batch)
 app.command()(export.export)
 app.command()(serve.serve)
 app.command()(worker.worker)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(assignment.starter)
 app.command()(assignment.verify)
 app.add_typer(rubric.app, name="rubric")
