@@ -6,7 +6,7 @@ import resource
 import shutil
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -102,7 +102,7 @@ def test_a_grade_that_could_not_be_written_for_long_is_made_again(kind, tmp_path
     """Its worker lives, and has it still: it must not keep it for ever."""
     monkeypatch.setenv("GRADER_HOME", str(tmp_path))
     monkeypatch.setattr(desk, "PAUSES", [0.01])
-    with databases.opened(kind, tmp_path) as engine, walls() as behind:
+    with databases.opened(kind, tmp_path) as engine, closing(sandboxes.start(sandboxes.wanted(None))) as behind:
         course = Course(engine)
         one = course.hand_in(RIGHT)
         with refusing(engine), pytest.raises(OperationalError):
@@ -110,13 +110,6 @@ def test_a_grade_that_could_not_be_written_for_long_is_made_again(kind, tmp_path
         assert course.state(one).state == "grading"
         assert desk.grade_next(engine, "w", behind)
         assert (course.state(one).state, course.state(one).tries, course.runs()) == ("graded", 0, [one.id])
-
-
-@contextmanager
-def walls():
-    behind = sandboxes.start(sandboxes.wanted(None))
-    yield behind
-    behind.close()
 
 
 @contextmanager
