@@ -187,16 +187,17 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_of_a_backup_that_is_damaged_nothing_is_restored(damage, engine, tmp_path):
-    course = Course(engine)
-    for n in range(20):
-        course.hand_in(n)
+def test_of_a_backup_that_is_damaged_nothing_is_restored(damage, tmp_path):
     backup = tmp_path / "course.backup"
-    backups.write(engine, backup)
+    with databases.opened("sqlite", tmp_path) as engine:
+        course = Course(engine)
+        for n in range(20):
+            course.hand_in(n)
+        backups.write(engine, backup)
     harm, error = DAMAGES[damage]
     harm(backup)
     (tmp_path / "other").mkdir()
-    with empty(engine.dialect.name, tmp_path / "other") as other:
+    with empty("sqlite", tmp_path / "other") as other:
         with pytest.raises(error, match=r"course\.backup: "):
             backups.restore(other, backup)
         with snapshot(other) as db:
@@ -261,7 +262,7 @@ def test_where_there_is_no_database_none_is_made_to_be_backed_up(tmp_path):
     assert (code, "there is no such database" in told, list(tmp_path.iterdir())) == (3, True, [])
 
 
-def test_a_full_disk_leaves_no_backup(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_no_backup(tmp_path):
     """A limit on the size of files stands for the disk; it holds for the command that is started."""
     with databases.opened("sqlite", tmp_path) as engine:
         course = Course(engine)

@@ -14,10 +14,10 @@ import databases
 import httpx
 import pytest
 from conftest import ROOT
-from served import eventually, kept, ran, served_at, serving, started
+from served import eventually, kept, ran, served_at, serving
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.exc import OperationalError
-from test_service_work import RIGHT, Course
+from test_service_work import RIGHT, RUBRIC, Course
 
 from grader import sandbox as sandboxes
 from grader.service import desk
@@ -217,19 +217,24 @@ def test_what_waited_when_the_grader_was_upgraded_is_graded_by_the_new_one(kind,
         with serving(tmp_path, "--database", url, "--jobs", "0") as (_, link):
             _, path, headers = served_at(url, link)
             sent = [httpx.post(path, files={"file": ("x.py", RIGHT)}, headers=headers).json()["id"] for _ in range(3)]
-        assert ran(tmp_path, "backup", tmp_path / "before.backup", "--database", url)[0] == 0
-        early = started(tmp_path, "worker", "--database", url, "--jobs", "1", source=later)
-        _, told = early.communicate(timeout=60)
-        assert (early.returncode, "it is of an earlier grader" in told) == (3, True)
+        code, _, told = ran(tmp_path, "worker", "--database", url, source=later)  # which does not migrate
+        assert (code, "it is of an earlier grader" in told) == (3, True), told
         with serving(tmp_path, "--database", url, source=later):
             eventually(lambda: kept(url) == (dict.fromkeys(sent, "graded"), sorted(sent)))
-        for command in (("serve", "--port", "0"), ("worker",), ("backup", tmp_path / "after.backup")):
+        for command in (("serve", "--port", "0"), ("backup", tmp_path / "after.backup")):
             code, _, told = ran(tmp_path, *command, "--database", url)
             assert (code, "9000" in told) == (3, True), told
+
+
+def test_a_backup_of_before_an_upgrade_goes_by_way_of_the_grader_of_then(tmp_path, later):
     (tmp_path / "other").mkdir()
-    with databases.url_of(kind, tmp_path / "other") as url:
-        code, _, told = ran(tmp_path, "restore", tmp_path / "before.backup", "--database", url, source=later)
+    with databases.opened("sqlite", tmp_path) as engine:
+        one = Course(engine, RUBRIC).hand_in(RIGHT).public
+        assert ran(tmp_path, "backup", tmp_path / "before.backup", "--database", engine.url)[0] == 0
+    with databases.url_of("sqlite", tmp_path / "other") as url:
+        restore = ("restore", tmp_path / "before.backup", "--database", url)
+        code, _, told = ran(tmp_path, *restore, source=later)
         assert (code, "restore it with that grader" in told) == (2, True), told
-        assert ran(tmp_path, "restore", tmp_path / "before.backup", "--database", url)[0] == 0
-        with serving(tmp_path, "--database", url, source=later):
-            eventually(lambda: kept(url) == (dict.fromkeys(sent, "graded"), sorted(sent)))
+        assert ran(tmp_path, *restore)[0] == 0
+        with serving(tmp_path, "--database", url, link=False, source=later):
+            eventually(lambda: kept(url) == ({one: "graded"}, [one]))

@@ -58,7 +58,7 @@ def own_database() -> str:
 
 
 def known_database() -> str:
-    """The same, where it is there or is not."""
+    """The same address, whether anything is there or not."""
     return f"sqlite:///{_service_folder() / 'grader.db'}"
 
 

@@ -61,7 +61,7 @@ def write(engine: Engine, path: Path) -> list[Part]:
             with _opened(draft) as backup:
                 _check(backup, parts, path)
     except (DBAPIError, OSError) as error:
-        raise _failed(path, "it cannot be written", error) from None
+        raise _failed(f"{path}: it cannot be written", error, "a folder of yours with room for it") from None
     return parts
 
 
@@ -82,7 +82,7 @@ def restore(engine: Engine, path: Path) -> list[Part]:
                 _count_on(target)
                 _compare(_parts(target), parts, path)
     except DBAPIError as error:
-        raise _failed(path, "it cannot be restored", error) from None
+        raise _failed(f"{path}: it cannot be restored", error, "a database that takes all of it") from None
     return parts
 
 
@@ -212,9 +212,9 @@ def _damaged(path: Path, why: str) -> GraderFault:
     return GraderFault(f"{path}: it is damaged ({why}); expected what was written; nothing was done; use another")
 
 
-def _failed(path: Path, what: str, error: Exception) -> GraderFault:
+def _failed(what: str, error: Exception, wanted: str) -> GraderFault:
     why = " ".join(str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).split()).lower()
-    return GraderFault(f"{path}: {what} ({why}); expected room for it; make some; nothing of it is left")
+    return GraderFault(f"{what} ({why}); expected {wanted}; see to that; nothing of it is left")
 
 
 # The database that is filled.
