@@ -18,8 +18,8 @@ if [ "${1:-}" = export ]; then # what speaks to a platform's server is installed
     for argument in "$@"; do case $argument in --at | --at=*) extras=canvas,moodle,lti ;; esac; done
 elif [ "${1:-}" = submit ] || [ "${1:-}" = batch ]; then
     for argument in "$@"; do case $argument in --server | --server=*) extras=client ;; esac; done
-elif [ "${1:-}" = serve ]; then
-    extras=server
+else
+    case ${1:-} in serve | worker | backup | restore) extras=server ;; esac
 fi
 "$root/.ci/environment" "$extras"
 exec "$root/.venv/bin/python" -I -m grader "$@" # -I: no file of the caller's takes the place of a module

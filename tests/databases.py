@@ -1,11 +1,19 @@
-"""Databases for tests: a file of SQLite's, and one of PostgreSQL's that is made for the test and gone afterwards."""
+"""Databases for tests: a file of SQLite's, and one of PostgreSQL's that is made for the test and gone afterwards.
+
+And a PostgreSQL of a test's own, which may be stopped: the one that all tests share may not.
+"""
 
 from __future__ import annotations
 
 import atexit
 import os
+import shutil
+import socket
+import subprocess
+import tempfile
 import uuid
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from conftest import lacking
 from sqlalchemy import create_engine, make_url, text
@@ -61,3 +69,47 @@ def opened(kind, folder, *, fresh=False):
             yield engine
         finally:
             engine.dispose()
+
+
+class Server:
+    """A PostgreSQL that is ours alone, in a temporary folder."""
+
+    def __init__(self, programs, folder):
+        self._programs, self._folder = programs, folder
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
+        self._run("initdb", "--auth=trust", "--username=postgres", "--no-sync", "--no-locale", "--encoding=UTF8")
+
+    def start(self):
+        options = f"-h 127.0.0.1 -p {self._port} -k {self._folder} -c max_connections=80"
+        self._run("pg_ctl", "--wait", "--log", self._folder / "log", "--options", options, "start")
+
+    def stop(self, mode="fast"):
+        self._run("pg_ctl", "--wait", "--mode", mode, "stop")
+
+    def _run(self, program, *arguments):
+        command = [self._programs / program, "--pgdata", self._folder / "data", *arguments]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}  # root may not
+        ran = subprocess.run(command, cwd=self._folder, check=False, **quiet, **user)
+        assert ran.returncode == 0, ran.stderr
+
+
+@contextmanager
+def server():
+    """A PostgreSQL that runs, and may be stopped and started."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    initdb = found[-1] if found else shutil.which("initdb")
+    if not initdb:
+        lacking("no initdb on this machine, to make a PostgreSQL that may be stopped")
+    folder = Path(tempfile.mkdtemp(prefix="grader-"))
+    if os.getuid() == 0:
+        shutil.chown(folder, "postgres")
+    one = Server(Path(initdb).parent, folder)
+    one.start()
+    try:
+        yield one
+    finally:
+        one.stop("immediate")
+        shutil.rmtree(folder)

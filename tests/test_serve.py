@@ -12,44 +12,18 @@ import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import databases
 import httpx
 import pytest
 from conftest import ROOT, lacking
+from served import serving, tokens
 from sqlalchemy import select
 
-from grader.store import courses, database, people, schema
+from grader.store import database, people, schema
 
 SUBMISSIONS = ROOT / "submissions" / "backprop"
-
-
-@contextmanager
-def serving(home, *options, link=True):
-    """The service, and the link it prints."""
-    command = [
-        sys.executable,
-        "-m",
-        "grader",
-        "serve",
-        "--port",
-        "0",
-        "--workers",
-        "1",
-        *(["--link"] if link else []),
-        *options,
-    ]
-    environment = {**os.environ, "GRADER_HOME": str(home), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process, process.stdout.readline().strip()
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
-        assert "Traceback" not in told, told
 
 
 def test_it_is_started_with_nothing_and_again_with_what_there_is(tmp_path):
@@ -175,17 +149,6 @@ def test_a_port_that_is_taken_is_told(tmp_path):
             env={**os.environ, "GRADER_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert (ran.returncode, "nobody can listen there now" in ran.stderr) == (3, True)
-
-
-def tokens(url, *scopes):
-    """What a script signs in with: made as an instructor makes it, by the database."""
-    engine = database.connect(url)
-    with database.writing(engine) as db:
-        person = people.find(db, 1)
-        [assignment] = [one for course in courses.of(db, person) for one in courses.assignments(db, course)]
-        token = people.issue(db, person, "test", scopes or ["submit", "read"], datetime.now(UTC))
-    engine.dispose()
-    return assignment.public, token
 
 
 def submit(home, *arguments, token=""):

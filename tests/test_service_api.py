@@ -63,7 +63,7 @@ class Service:
             self.assignment_row = courses.add_assignment(db, course, "Backprop", now)
             courses.add_rubric(db, self.assignment_row, HIDDEN, None, now)
         self.course, self.assignment = course.public, self.assignment_row.public
-        self.client = TestClient(apps.create(engine, self._wake), raise_server_exceptions=False)
+        self.client = TestClient(apps.create(engine, self._wake, sandbox="zygote"), raise_server_exceptions=False)
 
     def close(self):
         self.client.app.state.proof.close()

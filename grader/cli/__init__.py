@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader import __version__
-from grader.cli import assignment, batch, doctor, export, rubric, serve, submit
+from grader.cli import assignment, backup, batch, doctor, export, rubric, serve, submit, worker
 from grader.errors import GraderError, GraderFault
 from grader.outcomes import clean
 
@@ -35,6 +35,9 @@ app.command()(submit.submit)
 app.command()(batch.batch)
 app.command()(export.export)
 app.command()(serve.serve)
+app.command()(worker.worker)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(assignment.starter)
 app.command()(assignment.verify)
 app.add_typer(rubric.app, name="rubric")

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
-from grader import settings
+from grader.cli.shared import ENDING, DatabaseOption, LogOption, SandboxOption, own_database, server_extra
 from grader.errors import GraderFault, UsageError
 
 
 def serve(
-    database: Annotated[
-        str | None,
-        typer.Option(
-            "--database", metavar="URL", envvar="GRADER_DATABASE",
-            help="sqlite:////path or postgresql://… (default: in GRADER_HOME).",
-        ),
-    ] = None,
+    database: DatabaseOption = None,
     host: Annotated[
         str, typer.Option("--host", envvar="GRADER_HOST", help="The address to listen at.")
     ] = "127.0.0.1",
@@ -33,12 +25,11 @@ def serve(
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", envvar="GRADER_WORKERS", min=0, max=256, help="How many grade at once (default: a core each)."
+            "--jobs", "--workers", envvar="GRADER_JOBS", min=0, max=256,
+            help="How many are graded at once (default: a core each); 0: by grade worker alone, elsewhere.",
         ),
     ] = None,
-    sandbox: Annotated[
-        str | None, typer.Option("--sandbox", metavar="B", envvar="GRADER_SANDBOX", help="The walls: zygote.")
-    ] = None,
+    sandbox: SandboxOption = None,
     link: Annotated[bool, typer.Option("--link", help="Print a new link for the instructor, also later on.")] = False,
     public_url: Annotated[
         str,
@@ -54,21 +45,14 @@ def serve(
             help="A proxy that is believed when it tells who asks; may be repeated.",
         ),
     ] = None,
-    log: Annotated[
-        bool, typer.Option("--log", envvar="GRADER_LOG", help="Write each request and each grading as JSON to stderr.")
-    ] = False,
+    log: LogOption = False,
 ) -> None:  # fmt: skip
     """Serve a course: students hand in with a browser and see their report, instructors see the class."""
-    try:
+    with server_extra("serve"):
         from grader.service import app as apps
         from grader.service import begin, logs
         from grader.service.crew import Crew
         from grader.store import database as databases
-    except ImportError as error:
-        raise UsageError(
-            f"grade serve: {error.name} is not installed; expected the extra grader[server]; install it: python -m pip "
-            "install 'grader[server]'"
-        ) from None
     from grader import sandbox as sandboxes
     from grader import worker
 
@@ -76,36 +60,22 @@ def serve(
     _refuse_address(public_url)
     if log:
         logs.to_stderr()
-    engine = databases.connect(database or f"sqlite:///{_own_database()}")
+    engine = databases.connect(database or own_database())
     databases.migrate(engine)
     with databases.writing(engine) as db:
         is_first = begin.first(db, datetime.now(UTC))
         token = begin.token_for_instructor(db, datetime.now(UTC)) if link or is_first else None
-    sandboxes.start(wanted).close()  # where there are no walls there is no service
-    with Crew(engine, worker.cores() if workers is None else workers, wanted, log=log) as crew:
-        app = apps.create(engine, crew.wake, lambda: crew.alive, sandbox=wanted, public_url=public_url)
+    count = worker.cores() if workers is None else workers
+    if count:
+        sandboxes.start(wanted).close()  # where there are no walls nothing is graded
+    with Crew(engine, count, wanted, log=log) as crew:
+        place = wanted if count else None
+        app = apps.create(engine, crew.wake, lambda: crew.alive, sandbox=place, public_url=public_url)
         try:
             _listen(app, (host, port), public_url, token, trusted_proxy or [])
         finally:
-            print(
-                "grade: ending; what is being graded is brought to its end, in half a minute at most", file=sys.stderr
-            )
+            print(ENDING, file=sys.stderr)
     engine.dispose()
-
-
-def _own_database() -> Path:
-    """A file that nobody else reads, in the installation's folder."""
-    folder = settings.home() / "service"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(folder / "grader.db", os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise GraderFault(
-            f"{folder}: it cannot be written to ({why}); expected a folder for the database; set GRADER_HOME to one, "
-            "or name a --database"
-        ) from None
-    return folder / "grader.db"
 
 
 def _refuse_address(url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 
 from fastapi import Body, FastAPI, Request, Response, Security
@@ -39,7 +40,8 @@ def create(
 ) -> FastAPI:  # fmt: skip
     """The app over a database. `wake` is called when something waits, `workers` tells how many grade.
 
-    `public_url` is where browsers find it, if that is not where they are answered; `sandbox` what a proof is made in.
+    `public_url` is where browsers find it, if that is not where they are answered; `sandbox` the walls behind which
+    it is proved that this machine can grade; None where it does not.
     """
     app = FastAPI(
         title="grader", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None,
@@ -48,7 +50,7 @@ def create(
     app.state.engine, app.state.wake, app.state.workers = engine, wake, workers
     app.state.public_url, app.state.is_secure = public_url, public_url.startswith("https:")
     app.state.failures, app.state.meters = sessions.Failures(), operation.Meters()
-    app.state.proof = operation.Proof(lambda: sandboxes.start(sandboxes.wanted(sandbox)))
+    app.state.proof = operation.Proof(partial(sandboxes.start, sandbox) if sandbox else None)
     problems.install(app, browser.trouble)
     signed_in = [Security(HTTPBearer(auto_error=False, description="A token, as POST /tokens gives one"))]
     for tag, part in INTERFACE.items():

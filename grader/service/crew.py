@@ -1,4 +1,4 @@
-"""Processes that grade, on the server's own machine: kept at their number, woken when something comes.
+"""Processes that grade, on one machine, the server's or another: kept at their number, woken when something comes.
 
 A process that is lost is replaced, and what it was at is taken from it at once. What they share is the database.
 """
@@ -10,18 +10,20 @@ import os
 import signal
 import socket
 from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from multiprocessing import connection
 from threading import Event, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
+from sqlalchemy.exc import DBAPIError
+
 from grader import sandbox as sandboxes
 from grader.errors import GraderError
 from grader.service import desk, logs
-from grader.store import database, submissions
-from grader.store.database import writing
+from grader.store import database, notices, submissions
+from grader.store.database import clock, writing
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 LONGEST_NAP = 1.0  # seconds between looks at the queue of a worker nobody wakes
+LOOK = 1.0  # seconds between looks at whether all is well
+END = 30.0  # seconds for what is being graded to come to its end
 BEAT, LEASE = 10.0, timedelta(seconds=60)  # a worker that has not been heard of for so long is lost
 SOON, LONGEST_PAUSE = 5.0, 30.0  # seconds: who ends so soon is begun again after a while, at last so long
 SPAWN = multiprocessing.get_context("spawn")
@@ -55,19 +59,28 @@ class Crew:
     def __enter__(self) -> Crew:
         for n in range(self._count):
             self._begin(n)
-        self._watch = Thread(target=self._replace_lost, name="crew", daemon=True)
-        self._watch.start()
+        self._threads = [Thread(target=self._replace_lost, daemon=True)]
+        if self._count and self._engine.dialect.name == "postgresql":
+            self._threads.append(Thread(target=self._listen, daemon=True))
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """What is being graded is brought to its end; who does not end is ended."""
+        """What is being graded is brought to its end; who does not end is ended, and what they were at is put back."""
         self._ending.set()
         for place in self._places.values():
             place.process.terminate()
+        self.wake()  # who sleeps ends at once
+        end = monotonic() + END
         for place in self._places.values():
-            place.process.join(30)
+            place.process.join(max(0.0, end - monotonic()))
             place.process.kill()
-        self._watch.join()
+        with suppress(Exception), writing(self._engine) as db:  # else its lease ends some time
+            for place in self._places.values():
+                submissions.put_back(db, place.name)
+        for thread in self._threads:
+            thread.join()
 
     def wake(self) -> None:
         """Something has come."""
@@ -85,7 +98,8 @@ class Crew:
         url = self._engine.url.render_as_string(hide_password=False)
         heard, bell = SPAWN.Pipe(duplex=False)
         os.set_blocking(bell.fileno(), False)  # whoever hands in waits for no worker
-        process = SPAWN.Process(target=work, args=(url, name, self._sandbox, heard, self._log), name=name, daemon=True)
+        place = (url, name, self._sandbox, heard, LONGEST_NAP, self._log)
+        process = SPAWN.Process(target=work, args=place, name=name, daemon=True)
         process.start()
         heard.close()
         self._places[n] = _Place(name, process, bell, monotonic())
@@ -93,13 +107,23 @@ class Crew:
     def _replace_lost(self) -> None:
         pauses = [0.0] * self._count
         while not self._ending.wait(0.2):
-            connection.wait([place.process.sentinel for place in self._places.values()], timeout=LONGEST_NAP)
+            connection.wait([place.process.sentinel for place in self._places.values()], timeout=LOOK)
             for n, place in list(self._places.items()):
                 if not (place.process.is_alive() or self._ending.is_set()):
                     pauses[n] = min(LONGEST_PAUSE, 2 * pauses[n] + 1) if monotonic() - place.begun < SOON else 0.0
                     self._replace(n, place, pauses[n])
             with suppress(Exception), writing(self._engine) as db:
-                submissions.reclaim(db, datetime.now(UTC) - LEASE)
+                submissions.reclaim(db, clock(db) - LEASE)
+
+    def _listen(self) -> None:
+        """Wake everybody for what comes in elsewhere; while the database is away, they look for themselves."""
+        while not self._ending.wait(0.2):
+            with suppress(Exception):
+                for has_come in notices.heard(self._engine, LOOK):
+                    if has_come:
+                        self.wake()
+                    if self._ending.is_set():
+                        break
 
     def _replace(self, n: int, place: _Place, pause: float) -> None:
         with suppress(Exception), writing(self._engine) as db:  # else its lease ends some time
@@ -110,7 +134,16 @@ class Crew:
                 self._begin(n)
 
 
-def work(url: str, name: str, sandbox: str, bell: Connection, log: bool) -> None:
+def until(ending: Event, engine: Engine, *, or_ready: bool = False) -> None:
+    """Wait for the end, or for the tables. Raises GraderFault where they are those of another grader, or become so."""
+    while not ending.is_set():
+        with suppress(DBAPIError):  # it is away, and comes back
+            if database.is_ready(engine) and or_ready:
+                return
+        ending.wait(LOOK)
+
+
+def work(url: str, name: str, sandbox: str, bell: Connection, nap: float, log: bool) -> None:
     """What a worker does until it is told to end, or the server is gone."""
     if log:
         logs.to_stderr()
@@ -125,7 +158,7 @@ def work(url: str, name: str, sandbox: str, bell: Connection, log: bool) -> None
             walls.warm()
         while not ending.is_set():
             if not _tried(engine, name, walls):
-                _nap(bell)
+                _nap(bell, nap)
 
 
 def _beat(engine: Engine, name: str) -> None:
@@ -133,24 +166,22 @@ def _beat(engine: Engine, name: str) -> None:
     while True:
         sleep(BEAT)
         with suppress(Exception), writing(engine) as db:
-            submissions.renew(db, name, datetime.now(UTC))
+            submissions.renew(db, name, clock(db))
 
 
-def _nap(bell: Connection) -> None:
+def _nap(bell: Connection, longest: float) -> None:
     """Until somebody rings, or a while."""
     try:
-        wait = LONGEST_NAP
+        wait = longest
         while bell.poll(wait):  # however often it was rung
             bell.recv_bytes()
             wait = 0
     except (EOFError, OSError):  # the server is gone, and this process will be
-        sleep(LONGEST_NAP)
+        sleep(LOOK)
 
 
 def _tried(engine: Engine, name: str, walls: sandboxes.Sandbox) -> bool:
     """Whether there was something to grade; a database that is away comes back."""
-    from sqlalchemy.exc import DBAPIError
-
     try:
         return desk.grade_next(engine, name, walls)
     except DBAPIError:

@@ -5,22 +5,22 @@ What goes wrong on our side is told in the row and tried again; a student's fail
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import lru_cache
 from time import sleep
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from grader import __version__, grading, settings
 from grader.errors import GraderError
 from grader.service.logs import LOGGER
 from grader.store import courses, people, submissions
-from grader.store.database import reading, writing
+from grader.store.database import clock, reading, writing
 from grader.values import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from sqlalchemy import Connection, Engine
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from grader.sandbox import Sandbox
     from grader.store.courses import RubricVersion
 
+AWAY = (OperationalError, InterfaceError)  # the database: out of reach, or without room; not what it was asked
 PAUSES = [0.1, 0.5, 1.0, 2.0, 4.0, 8.0]  # seconds between tries of a database that is away
 KEPT = 32  # rubrics that are ready
+LONGEST_FAULT = 500  # letters: a database repeats all that it would not keep
 
 
 class _Task(NamedTuple):
@@ -45,31 +47,36 @@ class _Task(NamedTuple):
 def grade_next(engine: Engine, name: str, sandbox: Sandbox) -> bool:
     """Grade what is next in the queue; False where nothing is. `name` is this worker's, and nobody else's."""
     with writing(engine) as db:
-        row = submissions.claim(db, name, datetime.now(UTC))
+        submissions.put_back(db, name)  # what it could not give back, for the database was away
+        row = submissions.claim(db, name, clock(db))
     if row is None:
         return False
     try:
         with reading(engine) as db:
             task = _task(db, row)
         report = _report(task, sandbox)
-    except DBAPIError:  # not the submission's doing: its lease ends, and it is taken again
+        _surely(engine, lambda db: submissions.finish(db, row, name, task.rubric, _run(report), clock(db)))
+    except AWAY:  # not the submission's doing: it is put back as soon as that can be done
         raise
     except GraderError as error:
         fault = str(error)
     except Exception as error:
-        fault = f"a fault of the grader's own, not of the submission: {type(error).__name__}: {error}; please report it"
+        told = f"{type(error).__name__}: {error}"[:LONGEST_FAULT]
+        fault = f"a fault of the grader's own, not of the submission: {told}; please report it"
     else:
-        run = submissions.Run(
-            report.points, report.max_points, report.status, report.model_dump_json(), __version__,
-            report.assignment_version,
-        )  # fmt: skip
-        _surely(engine, lambda db: submissions.finish(db, row, name, task.rubric, run, datetime.now(UTC)))
         LOGGER.info("graded", extra={"submission": row.public, "worker": name, "seconds": report.seconds})
         return True
     _surely(engine, lambda db: submissions.fail(db, row, name, fault))
-    told = {"submission": row.public, "worker": name, "tries": row.tries}
-    LOGGER.error("submission %s could not be graded: %s", row.public, fault, extra=told)
+    known = {"submission": row.public, "worker": name, "tries": row.tries}
+    LOGGER.error("submission %s could not be graded: %s", row.public, fault, extra=known)
     return True
+
+
+def _run(report: Report) -> submissions.Run:
+    return submissions.Run(
+        report.points, report.max_points, report.status, report.model_dump_json(), __version__,
+        report.assignment_version,
+    )  # fmt: skip
 
 
 def _surely(engine: Engine, act: Callable[[Connection], object]) -> None:
@@ -78,7 +85,7 @@ def _surely(engine: Engine, act: Callable[[Connection], object]) -> None:
         try:
             with writing(engine) as db:
                 act(db)
-        except DBAPIError:
+        except AWAY:
             sleep(pause)
         else:
             return

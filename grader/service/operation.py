@@ -50,18 +50,18 @@ class Meters:
 
 
 class Proof:
-    """That submissions can be graded here: one is, for real, now and then."""
+    """That submissions can be graded here: one is, for real, now and then. Where none are, nothing is proved."""
 
-    def __init__(self, sandbox: Callable[[], Sandbox]) -> None:
-        self._start, self._lock = sandbox, Lock()
+    def __init__(self, sandbox: Callable[[], Sandbox] | None) -> None:
+        self.start, self._lock = sandbox, Lock()
         self._sandbox: Sandbox | None = None
         self._until, self._trouble = 0.0, ""
 
     def trouble(self) -> str:
         """What is wrong, in words; nothing where all is well."""
         with self._lock:
-            if monotonic() > self._until:
-                self._trouble, self._until = self._try(), monotonic() + PROVED_FOR
+            if self.start is not None and monotonic() > self._until:
+                self._trouble, self._until = self._try(self.start), monotonic() + PROVED_FOR
             return self._trouble
 
     def close(self) -> None:
@@ -69,10 +69,10 @@ class Proof:
             if self._sandbox is not None:
                 self._sandbox.close()
 
-    def _try(self) -> str:
+    def _try(self, start: Callable[[], Sandbox]) -> str:
         rubric, assignment = grading.loaded(rubrics.find("backprop").read_text(encoding="utf-8"))
         try:
-            self._sandbox = self._sandbox or self._start()
+            self._sandbox = self._sandbox or start()
             starter = Submission("starter.py", assignment.STARTER.encode())
             report = grading.grade(starter, assignment, rubric, seed=SEED, sandbox=self._sandbox)
         except GraderError as error:
@@ -85,9 +85,11 @@ def health(request: Request) -> dict[str, object]:
     """Whether the database answers, a submission can be graded, and how many workers there are."""
     with reading(engine_of(request)) as db:
         db.execute(text("SELECT 1"))
-    if trouble := request.app.state.proof.trouble():
+    proof: Proof = request.app.state.proof
+    if trouble := proof.trouble():
         raise Problem(503, f"nothing can be graded: {trouble}", {"Retry-After": f"{PROVED_FOR:.0f}"})
-    return {"database": "ok", "walls": "ok", "workers": request.app.state.workers(), "version": __version__}
+    walls = "ok" if proof.start else "elsewhere"
+    return {"database": "ok", "walls": walls, "workers": request.app.state.workers(), "version": __version__}
 
 
 @router.get("/metrics")

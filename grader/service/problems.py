@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 
 from grader.errors import GraderFault, UsageError
+from grader.store.database import is_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,7 +68,7 @@ def install(app: FastAPI, page: Callable[[int, str, str], Response]) -> None:
         DataError: lambda request, _: told(request, 422, NOT_KEPT),
         IntegrityError: lambda request, _: told(request, 409, CONFLICT),
         exc.TimeoutError: lambda request, _: told(request, 503, OUT_OF_REACH, again),
-        DBAPIError: lambda request, _: told(request, 503, OUT_OF_REACH, again),
+        DBAPIError: lambda request, error: told(request, 503, NO_ROOM if is_full(error) else OUT_OF_REACH, again),
         HTTPException: lambda request, error: told(request, error.status_code, str(error.detail), error.headers),
         RequestValidationError: lambda request, error: told(request, 422, **_invalid(error)),
     }
@@ -77,6 +78,7 @@ def install(app: FastAPI, page: Callable[[int, str, str], Response]) -> None:
 
 NOT_KEPT = "a text: it holds what no database keeps, such as a NUL; expected plain text; take that out"
 CONFLICT = "it: somebody has done the same at the same moment; expected one of you; look, and do it again if need be"
+NO_ROOM = "the service: its disk is full; expected room; tell your instructor, nothing that was answered is lost"
 OUT_OF_REACH = "the database does not answer; expected it to come back; try again, nothing that was answered is lost"
 
 

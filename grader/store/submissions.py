@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
-from grader.store import schema
+from grader.store import notices, schema
 from grader.store.people import unguessable
 
 if TYPE_CHECKING:
@@ -88,9 +88,11 @@ def receive(
         }  # fmt: skip
         try:
             with db.begin_nested():
-                return Submission(*db.execute(insert(_table).values(values).returning(*_FIELDS)).one())
+                taken = Submission(*db.execute(insert(_table).values(values).returning(*_FIELDS)).one())
         except IntegrityError:  # another of theirs came at the same moment, perhaps the very same one
             continue
+        notices.tell(db)
+        return taken
 
 
 def _refuse_without_attempts(db: Connection, assignment: Assignment, person: Person) -> None:
@@ -203,6 +205,13 @@ def renew(db: Connection, worker: str, now: datetime) -> None:
     db.execute(update(_table).where(*mine).values(claimed=now))
 
 
+def put_back(db: Connection, worker: str) -> None:
+    """What this worker has waits again, and is none the worse for it: it was kept from giving it back."""
+    mine = (_table.c.state == "grading", _table.c.worker == worker)
+    values = {"state": "received", "worker": None, "claimed": None, "tries": _table.c.tries - 1}
+    db.execute(update(_table).where(*mine).values(values))
+
+
 def reclaim(db: Connection, before: datetime) -> int:
     """Take from workers what they have had since before this time: they are gone. Gives how many there were."""
     return _take(db, _table.c.claimed < before)
@@ -233,6 +242,7 @@ def grade_all_again(db: Connection, assignment: Assignment, why: str) -> int:
 
 def _again(db: Connection, which: ColumnElement[bool], why: str) -> int:
     """What still waits is graded by the rubric of then as it is, and counts, also where it was a trial."""
+    notices.tell(db)
     values = {"state": "received", "priority": BATCH, "tries": 0, "why": why, "fault": None, "trial_id": None}
     idle = _table.c.state.in_(("graded", "fault")) | ((_table.c.state == "received") & _table.c.trial_id.is_not(None))
     done = db.execute(update(_table).where(which, idle).values(values)).rowcount

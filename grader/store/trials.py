@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
-from grader.store import grades, schema
+from grader.store import grades, notices, schema
 from grader.store.people import unguessable
 from grader.store.submissions import BATCH
 
@@ -88,6 +88,7 @@ def begin(
     }  # fmt: skip
     if not db.execute(update(_submission).where(*theirs).values(queued)).rowcount:
         raise UsageError(f"{assignment.title}: nothing of theirs is graded; expected some to grade again; wait for it")
+    notices.tell(db)
     return trial
 
 
