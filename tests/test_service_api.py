@@ -419,7 +419,7 @@ MAY = {
     "GET /assignments/{assignment}/batches/{batch}": "admin teacher helper",
     "GET /assignments/{assignment}/batches/{batch}/events": "admin teacher helper",
     "POST /assignments/{assignment}/members/submissions": "admin teacher helper",
-    "GET /assignments/{assignment}/rubric/text": "admin teacher helper",
+    "GET /assignments/{assignment}/rubrics": "admin teacher helper",
     "GET /submissions/{submission}": "admin teacher helper ada",
     "GET /submissions/{submission}/report": "admin teacher helper ada",
     "GET /submissions/{submission}/file": "admin teacher helper ada",

@@ -1,7 +1,4 @@
-"""The interface for a class's files: a platform's download uploaded, or one file handed in for a student, by a script.
-
-The rubric they are graded by is here too, as its author wrote it.
-"""
+"""The interface for a class's files: a platform's download uploaded, or one file handed in for a student."""
 
 from __future__ import annotations
 
@@ -16,8 +13,8 @@ from starlette.datastructures import UploadFile
 from grader.service import shapes, upload
 from grader.service.identity import Asker, Asks, Reads, Writes, assignment_for, engine_of, needs, now
 from grader.service.problems import Problem, nothing
-from grader.service.students import Key, earlier, plain, submission_of, watched
-from grader.store import batches, courses, people, submissions
+from grader.service.students import Key, earlier, plain_name, submission_of, watched
+from grader.store import batches, people, submissions
 from grader.store.batches import Batch
 from grader.store.courses import Assignment
 from grader.store.database import reading
@@ -47,7 +44,9 @@ async def upload_class(
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Problem(422, "file: it is missing; expected a zip archive as multipart/form-data; add it")
-        made = await run_in_threadpool(upload.take, engine, found, asks.person, file.file, plain(file.filename), key)
+        made = await run_in_threadpool(
+            upload.take, engine, found, asks.person, file.file, plain_name(file.filename, "class.zip"), key
+        )
     response.headers["Location"] = f"/api/v1/assignments/{assignment}/batches/{made.public}"
     tasks.add_task(request.app.state.wake)
     return await run_in_threadpool(_whole_of, engine, made)
@@ -137,18 +136,9 @@ def hand_in_for(
     if len(content) > LARGEST_FILE:
         raise Problem(413, "the file: it is larger than 1 MB; expected the functions alone; take the data out")
     taken = earlier(db, found, member.person, content, key) or submissions.receive(
-        db, found, member.person, plain(file.filename), content, submitted or now(), key=key,
+        db, found, member.person, plain_name(file.filename, "submission.py"), content, submitted or now(), key=key,
         priority=submissions.BATCH, timed=submitted is not None, limited=False,
     )  # fmt: skip
     response.headers["Location"] = f"/api/v1/submissions/{taken.public}"
     tasks.add_task(request.app.state.wake)
     return submission_of(db, taken)
-
-
-@router.get("/assignments/{assignment}/rubric/text")
-def rubric_text(asks: Asks, db: Reads, assignment: str) -> shapes.RubricText:
-    """The rubric that counts, as TOML, with what is hidden from students."""
-    needs(asks, "read")
-    found, _ = assignment_for(db, asks, assignment, "grader")
-    last = courses.rubric(db, found)
-    return shapes.RubricText(version=last.version, text=last.text)

@@ -73,10 +73,13 @@ class RubricVersion(_Shape):
     version: int
 
 
-class RubricText(RubricVersion):
-    """A version of a rubric, as its author wrote it."""
+class RubricText(_Shape):
+    """A version as its author wrote it; `by` is null for the one that comes with the grader."""
 
-    text: str
+    version: int
+    rubric: str
+    by: str | None
+    created: datetime
 
 
 class Submission(_Shape):

@@ -148,7 +148,7 @@ def receive(
         )  # fmt: skip
     if submissions.waiting(db, submissions.INTERACTIVE) >= MOST_WAITING:  # a class's files wait behind them
         raise Problem(503, "the queue: it is full; expected room; try again soon", {"Retry-After": "30"})
-    return submissions.receive(db, found, member.person, plain(name), content, now(), key=key)
+    return submissions.receive(db, found, member.person, plain_name(name, "submission.py"), content, now(), key=key)
 
 
 def earlier(
@@ -161,10 +161,10 @@ def earlier(
     return known
 
 
-def plain(name: str | None) -> str:
+def plain_name(name: str | None, otherwise: str) -> str:
     """A file's own name, without folders and without what a terminal would obey."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
-    return "".join(letter for letter in last if letter.isprintable())[:200] or "submission.py"
+    return "".join(letter for letter in last if letter.isprintable())[:200] or otherwise
 
 
 @router.get("/assignments/{assignment}/submissions")

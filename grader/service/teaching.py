@@ -274,6 +274,17 @@ def remove(asks: Asks, db: Writes, course: str, person: str) -> Response:
     return Response(status_code=204)
 
 
+@router.get("/assignments/{assignment}/rubrics")
+def rubrics(asks: Asks, db: Reads, assignment: str) -> list[shapes.RubricText]:
+    """Every version of the rubric, the latest first."""
+    needs(asks, "read")
+    found, _ = assignment_for(db, asks, assignment, "grader")
+    return [
+        shapes.RubricText(version=one.version, rubric=one.text, by=by, created=created)
+        for one, by, created in courses.rubrics(db, found)
+    ]
+
+
 @router.get("/assignments/{assignment}/faults")
 def faults(asks: Asks, db: Reads, assignment: str) -> list[shapes.Fault]:
     """What could not be graded, by a fault of ours: to be looked at, and graded again."""

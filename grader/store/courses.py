@@ -134,6 +134,18 @@ def _last_rubric(db: Connection, assignment: Assignment) -> RubricVersion | None
     return RubricVersion(*row) if row else None
 
 
+def rubrics(db: Connection, assignment: Assignment) -> list[tuple[RubricVersion, str | None, datetime]]:
+    """Every version, the latest first, by whom and when."""
+    rubric, by = schema.rubric.c, schema.person.c
+    rows = db.execute(
+        select(*_RUBRIC, by.name, rubric.created)
+        .outerjoin(schema.person, by.id == rubric.by_id)
+        .where(rubric.assignment_id == assignment.id)
+        .order_by(rubric.version.desc())
+    )
+    return [(RubricVersion(*row[:-2]), row[-2], row[-1]) for row in rows]
+
+
 def extend(
     db: Connection, assignment: Assignment, person: Person, due: datetime, reason: str, by: Person, now: datetime
 ) -> None:
