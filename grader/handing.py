@@ -7,6 +7,7 @@ nothing there twice. What a report says is the service's; here it is told of who
 from __future__ import annotations
 
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from threading import Event
 from time import monotonic
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from grader.assignments import Assignment
-    from grader.client import Service
     from grader.rubric import Rubric
     from grader.worker import Job
 
@@ -41,8 +41,8 @@ class Place(NamedTuple):
     With `again` everything is graded anew there.
     """
 
-    service: Service
-    public: str
+    address: str
+    token: SecretStr
     rubric: Rubric
     assignment: Assignment
     at_once: int
@@ -55,11 +55,12 @@ class Place(NamedTuple):
 def at(address: str, token: SecretStr, *, at_once: int = AT_ONCE, again: bool = False) -> Place:
     """The assignment at this address. Raises UsageError for none, or where the token is not good for a class."""
     service, public = client.at(address, token)
-    path = f"/assignments/{public}"
-    rubric, assignment = grading.loaded(service.ask("GET", f"{path}/rubrics")[0]["rubric"])
-    counts = service.ask("GET", path)["counts"]  # it may be another than the rubric's
+    with closing(service):
+        path = f"/assignments/{public}"
+        rubric, assignment = grading.loaded(service.ask("GET", f"{path}/rubrics")[0]["rubric"])
+        counts = service.ask("GET", path)["counts"]  # it may be another than the rubric's
     counting = rubric.model_copy(update={"attempts": rubric.attempts.model_copy(update={"counts": counts})})
-    return Place(service, public, counting, assignment, at_once, again)
+    return Place(address, token, counting, assignment, at_once, again)
 
 
 class _Handing(Executor):
@@ -67,6 +68,7 @@ class _Handing(Executor):
 
     def __init__(self, place: Place) -> None:
         self._place, self._ending = place, Event()
+        self._service, self._public = client.at(place.address, place.token)
         self._threads = ThreadPoolExecutor(place.at_once)
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:  # noqa: ARG002 see above
@@ -76,7 +78,7 @@ class _Handing(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._ending.set()
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
-        self._place.service.close()
+        self._service.close()
 
     def _work(self, jobs: Sequence[Job]) -> list[Result]:
         """All are handed in before any is waited for: a service grades several at once."""
@@ -92,10 +94,10 @@ class _Handing(Executor):
             raise UsageError(f"{submission.refused}; expected a file that can be handed in; ask the student for it")
         time = submission.submitted
         data = {"student": submission.student} | ({"submitted": time.isoformat()} if time and time.tzinfo else {})
-        key = intake.request_key(self._place.public, submission.sha256, time, attempt)
-        ask = self._place.service.ask
+        key = intake.request_key(self._public, submission.sha256, time, attempt)
+        ask = self._service.ask
         found: dict[str, Any] = ask(
-            "POST", f"/assignments/{self._place.public}/members/submissions", data=data,
+            "POST", f"/assignments/{self._public}/members/submissions", data=data,
             files={"file": (submission.name, submission.source)}, headers={"Idempotency-Key": key},
         )  # fmt: skip
         if self._place.again or found["state"] == "fault":  # a fault of an earlier run's
@@ -108,13 +110,13 @@ class _Handing(Executor):
         while found["state"] in WAITING and monotonic() < end:
             if self._ending.wait(LOOK_EVERY):
                 raise GraderFault("it was interrupted; expected its report; run the same command again")
-            found = self._place.service.ask("GET", path)
+            found = self._service.ask("GET", path)
         if found["state"] != "graded":
             raise GraderFault(
                 f"it is {found['state']} at the service; expected a report; see what is wrong there, and run the same "
                 "command again"
             )
-        report = Report.model_validate(self._place.service.ask("GET", f"{path}/report?audience=instructor"))
+        report = Report.model_validate(self._service.ask("GET", f"{path}/report?audience=instructor"))
         if report.rubric.sha256 != self._place.rubric.sha256:
             return Result(job.n, fault=ANOTHER_RUBRIC, alone=True)
         return worker.reported(job, report)
@@ -133,3 +135,6 @@ def _tried(job: Job, act: Callable[[], T]) -> T | Result:
     except GraderError as error:
         alone = error.status in OF_ITS_OWN if isinstance(error, Declined) else isinstance(error, UsageError)
         return Result(job.n, fault=str(error), alone=alone)
+    except (LookupError, TypeError, ValueError) as error:
+        why = f"the service's answer is not understood ({type(error).__name__}); expected a report of this grader's"
+        return Result(job.n, fault=f"{why}; install the same version on both sides")

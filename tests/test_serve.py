@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -21,7 +22,7 @@ from conftest import ROOT, lacking
 from served import serving, tokens
 from sqlalchemy import select
 
-from grader.store import database, people, schema
+from grader.store import courses, database, people, schema
 
 SUBMISSIONS = ROOT / "submissions" / "backprop"
 
@@ -121,7 +122,7 @@ def test_a_server_that_is_killed_loses_nothing(tmp_path):
 
 def test_the_commands_of_the_readme_do_what_they_say(tmp_path):
     commands = re.findall(r"^ +(curl .+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert len(commands) == 3
+    assert len(commands) == 4
     if shutil.which("curl") is None:
         lacking("no curl on this machine, with which the README speaks to the service")
     with serving(tmp_path) as (_, link):
@@ -129,15 +130,25 @@ def test_the_commands_of_the_readme_do_what_they_say(tmp_path):
         with database.writing(engine) as db:
             teacher = people.find(db, 1)
             token = people.issue(db, teacher, "test", ["all"], datetime.now(UTC))
+            [assignment] = courses.assignments(db, next(courses.of(db, teacher)))
         engine.dispose()
-        known = {"AT": link.partition("/enter")[0], "TOKEN": token}
-        for name, command in zip(("COURSE", "PERSON", "LINK"), commands, strict=True):
+        with zipfile.ZipFile(tmp_path / "submissions.zip", "w") as archive:
+            archive.write(SUBMISSIONS / "right.py", "000123.py")
+        known = {"AT": link.partition("/enter")[0], "TOKEN": token, "ASSIGNMENT": assignment.public}
+        for name, command in zip(("COURSE", "PERSON", "LINK", "BATCH"), commands, strict=True):
             ran = subprocess.run(
-                ["bash", "-c", command], env={**os.environ, **known}, capture_output=True, text=True, check=False
+                ["bash", "-c", command],
+                cwd=tmp_path,
+                env={**os.environ, **known},
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert ran.returncode == 0, ran.stderr
             answer = json.loads(ran.stdout)
-            known[name] = answer["link"] if name == "LINK" else answer[0]["id"]
+            found = answer[0] if isinstance(answer, list) else answer
+            known[name] = found.get("link") or found["id"]
+        assert (found["added"], found["unplaced"]) == (1, 0)
         assert known["LINK"].startswith(f"{known['AT']}/enter?token=grader_")
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import random
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import databases
@@ -22,6 +23,7 @@ from test_service_api import zipped as archive_of
 
 from grader import intake, listing
 from grader.lms import Piece
+from grader.service import upload
 from grader.store import people, schema, submissions
 from grader.store.database import reading, writing
 
@@ -225,15 +227,13 @@ def test_a_later_download_adds_what_is_new_alone(service):
     assert [content for _, content, *_ in attempts(service, "0004")] == [WRONG, RIGHT]
     third = service.upload({"0003.py": RIGHT, "0004.py": WRONG}).json()
     assert (third["added"], set(reasons(third))) == (0, {"0004.py"})
-    assert "the same file as attempt 1, after which attempt 2" in reasons(third)["0004.py"]
+    assert "the same file as attempt 1, and attempt 2 came after" in reasons(third)["0004.py"]
 
 
 # How it is done.
 
 
 def test_the_same_request_is_one_batch_also_where_it_broke_off(service, monkeypatch):
-    from grader.service import upload
-
     monkeypatch.setattr(upload, "CHUNK", 1)
     key = {"Idempotency-Key": "0123456789"}
     files = {"0003.py": RIGHT, "0004.py": WRONG, "x.py": b""}
@@ -248,6 +248,27 @@ def test_the_same_request_is_one_batch_also_where_it_broke_off(service, monkeypa
     answer = service.upload({"0003.py": RIGHT}, **key)
     assert (answer.status_code, "another download's" in answer.json()["detail"]) == (409, True)
     assert service.upload(files, "admin", **key).json()["id"] != half["id"]
+
+
+def test_the_same_download_from_four_at_once_is_there_once(service, tmp_path):
+    """And whoever hands in meanwhile has an attempt of their own."""
+    teacher, ada = service.people["teacher"], service.people["ada"]
+    content = archive_of({"0003.py": RIGHT, "0004.py": WRONG})
+
+    def take(n):
+        return upload.take(service.engine, service.assignment_row, teacher, io.BytesIO(content), "class.zip", None)
+
+    def hand_in(n):
+        with writing(service.engine) as db:
+            submissions.receive(db, service.assignment_row, ada, "hw.py", b"# %d" % n, datetime.now(UTC))
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(zip(pool.map(take, range(4)), pool.map(hand_in, range(4)), strict=True))
+    assert sum(batch.added for batch, _ in made) == 2
+    assert [content for _, content, *_ in attempts(service, "0004")] == [WRONG]
+    assert sorted(content for _, content, *_ in attempts(service, "0003")) == sorted(
+        [RIGHT, *(b"# %d" % n for n in range(4))]
+    )
 
 
 def test_what_is_uploaded_waits_behind_students_and_knows_none_of_their_limits(service, monkeypatch):
@@ -396,8 +417,6 @@ def test_the_rubric_is_read_as_it_was_written(service):
 
 def test_no_transaction_is_long(service, monkeypatch):
     """Whoever hands in meanwhile waits for some files, and not for a class."""
-    from grader.service import upload
-
     taken = []
     real = upload._receive
     monkeypatch.setattr(

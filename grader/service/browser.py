@@ -50,9 +50,14 @@ Visitor = Annotated[Asker, Depends(visitor)]
 
 def _sender(who: Visitor, csrf: Annotated[str, Form()] = "") -> Asker:
     """Who sends a form of ours. Raises Problem for one of another page."""
+    refuse_foreign(who, csrf)
+    return who
+
+
+def refuse_foreign(who: Asker, csrf: str) -> None:
+    """Raise Problem for a form of another page, which does not know what stands in ours."""
     if not same(csrf, who.csrf or ""):
         raise Problem(403, "the form: it is not of a page of ours, or of an old one; load the page again")
-    return who
 
 
 Sender = Annotated[Asker, Depends(_sender)]

@@ -8,18 +8,21 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, UploadFile
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
 from grader import making
+from grader.errors import UsageError
 from grader.lms import gradebooks
-from grader.service import classes, exporting, marking, shapes
-from grader.service.browser import Sender, Visitor, done, filled, page, trouble
-from grader.service.identity import Asker, Reads, Writes, assignment_for
-from grader.service.problems import TITLES
+from grader.service import batches, classes, exporting, marking, shapes
+from grader.service.browser import Sender, Visitor, done, filled, page, refuse_foreign, trouble
+from grader.service.identity import Asker, Reads, Writes, assignment_for, engine_of
+from grader.service.problems import TITLES, Problem
 from grader.service.students import due_of
 from grader.service.teaching import of_course
 from grader.service.teaching_pages import Line, in_utc
 from grader.store import people, submissions, trials
+from grader.store.database import reading
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Words = Annotated[str, Form(max_length=10_000)]
@@ -38,8 +41,38 @@ def _class(db: Reads, who: Asker, assignment: str, why: str = "", status: int = 
         "class.html", who, status, assignment=found, grades=marking.all_grades(who, db, assignment), why=why,
         cohort=classes.cohort(db, found), waiting=submissions.waiting_of(db, found),
         faults=list(submissions.faults(db, found)), trial=trials.open_of(db, found),
-        instructs=people.may(me, "instructor"),
+        instructs=people.may(me, "instructor"), uploads=batches.all_batches(who, db, assignment),
     )  # fmt: skip
+
+
+# A class's files.
+
+
+@router.post("/assignments/{assignment}/batches")
+async def upload_class(request: Request, tasks: BackgroundTasks, who: Visitor, assignment: str) -> Response:
+    """A platform's download: whoever may not upload is told before it is read."""
+    await run_in_threadpool(batches.to_teach, engine_of(request), who, assignment)
+    async with request.form(max_files=1, max_fields=1) as form:
+        refuse_foreign(who, str(form.get("csrf") or ""))
+        try:
+            made = await batches.uploaded(request, who, assignment, form.get("file"), None)
+        except (Problem, UsageError) as error:
+            status = error.status if isinstance(error, Problem) else 400
+            return await run_in_threadpool(_class_anew, request, who, assignment, str(error), status)
+    tasks.add_task(request.app.state.wake)
+    return RedirectResponse(f"/assignments/{assignment}/batches/{made.id}", 303, background=tasks)
+
+
+def _class_anew(request: Request, who: Asker, assignment: str, why: str, status: int) -> HTMLResponse:
+    with reading(engine_of(request)) as db:
+        return _class(db, who, assignment, why, status)
+
+
+@router.get("/assignments/{assignment}/batches/{batch}")
+def a_batch(who: Visitor, db: Reads, assignment: str, batch: str) -> HTMLResponse:
+    """How far an upload is, and what of it is no student's."""
+    found, _ = assignment_for(db, who, assignment, "grader")
+    return page("batch.html", who, assignment=found, one=batches.a_batch(who, db, assignment, batch))
 
 
 # A student.

@@ -21,12 +21,12 @@ from grader.service.identity import now
 from grader.service.problems import Problem
 from grader.service.students import plain_name
 from grader.store import batches, courses, people, submissions
+from grader.store.batches import HandIn
 from grader.store.database import reading, writing
-from grader.store.submissions import BATCH
 from grader.values import LARGEST_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
@@ -50,15 +50,12 @@ class _Asked(NamedTuple):
     deadline: datetime | None
 
 
-class _HandIn(NamedTuple):
-    """A student's file. `submitted` is None where nobody knows when; `is_last` of those the platform has of them."""
+class _Found(NamedTuple):
+    """A student's file, and where it is; `is_last` of those the platform has of them."""
 
-    person: Person
+    hand_in: HandIn
     path: str
-    name: str
-    content: bytes
-    key: str
-    submitted: datetime | None
+    digest: str
     is_last: bool
 
 
@@ -115,7 +112,7 @@ def _place(asked: _Asked, found: Iterable[Piece | Unplaced], ledger: Ledger, nam
     ledger.recognise()
 
 
-def _hand_ins(asked: _Asked, files: Listing, ledger: Ledger) -> Iterator[_HandIn]:
+def _hand_ins(asked: _Asked, files: Listing, ledger: Ledger) -> Iterator[_Found]:
     """Every attempt of every student of the course, in order; the ledger is told of everything else."""
     doubts = dict(ledger.doubts())
     for student, attempt, attempts, pieces in ledger.attempts():
@@ -133,9 +130,8 @@ def _hand_ins(asked: _Asked, files: Listing, ledger: Ledger) -> Iterator[_HandIn
         key = intake.request_key(asked.assignment.public, digest, piece.submitted, attempt)
         time = _known(intake.in_zone_of(asked.deadline, piece.submitted))
         _, person = asked.students[student]
-        yield _HandIn(
-            person, piece.file.path, plain_name(piece.name, "submission.py"), content, key, time, attempt == attempts
-        )
+        hand_in = HandIn(person, plain_name(piece.name, "submission.py"), content, key, time or now(), time is not None)
+        yield _Found(hand_in, piece.file.path, digest, attempt == attempts)
 
 
 def _leave(ledger: Ledger, pieces: Iterable[Piece], why: str) -> None:
@@ -167,20 +163,15 @@ def _known(time: datetime | None) -> datetime | None:
     return time if time and time.tzinfo and 2000 < time.year < 2200 else None
 
 
-def _receive(db: Connection, asked: _Asked, batch: Batch, chunk: Iterable[_HandIn], ledger: Ledger) -> None:
-    added = 0
-    for one in chunk:
-        last = submissions.last(db, asked.assignment, one.person)
-        taken = submissions.receive(
-            db, asked.assignment, one.person, one.name, one.content, one.submitted or now(), key=one.key,
-            priority=BATCH, timed=one.submitted is not None, limited=False,
-        )  # fmt: skip
-        batches.add(db, batch, taken)
-        added += taken.attempt > last
-        if one.is_last and one.submitted is None and taken.attempt < last:
+def _receive(db: Connection, asked: _Asked, batch: Batch, chunk: Sequence[_Found], ledger: Ledger) -> None:
+    taken = batches.receive(db, batch, [one.hand_in for one in chunk], now())
+    last = submissions.last_of_all(db, asked.assignment.id, {one.person_id for one in taken})
+    for found, one in zip(chunk, taken, strict=True):
+        if one.blob != found.digest:
+            ledger.add(Unplaced(found.path, f"attempt {one.attempt} has its key; expected the same file; look at both"))
+        elif found.is_last and not found.hand_in.timed and one.attempt < last[one.person_id]:
             why = (
-                f"it is the same file as attempt {taken.attempt}, after which attempt {last} was handed in; the "
+                f"it is the same file as attempt {one.attempt}, and attempt {last[one.person_id]} came after that; the "
                 "platform tells no time, so it was not taken again; if it is the newer one, hand it in by itself"
             )
-            ledger.add(Unplaced(one.path, why))
-    batches.count(db, batch, added)
+            ledger.add(Unplaced(found.path, why))

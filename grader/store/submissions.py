@@ -17,7 +17,7 @@ from grader.store import notices, schema
 from grader.store.people import unguessable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -136,6 +136,44 @@ def keep(db: Connection, content: bytes, now: datetime) -> str:
 def by_key(db: Connection, person: Person, key: str) -> Submission | None:
     """What somebody's request of this key has become, if there was one."""
     return _one(db, _table.c.person_id == person.id, _table.c.key == key)
+
+
+# Many at once: what takes one of them a question each.
+
+
+def by_keys(db: Connection, keys: set[tuple[int, str]]) -> dict[tuple[int, str], Submission]:
+    """What the requests of these people and keys have become, of those there were."""
+    people, texts = {person for person, _ in keys}, {key for _, key in keys}
+    query = select(*_FIELDS, _table.c.key).where(_table.c.person_id.in_(people), _table.c.key.in_(texts))
+    found = {(row.person_id, row.key): Submission(*row[:-1]) for row in db.execute(query)}
+    return {key: one for key, one in found.items() if key in keys}
+
+
+def keep_all(db: Connection, contents: Sequence[bytes], now: datetime) -> list[str]:
+    """Keep these files once; gives what they are found by, in order."""
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    new = dict(zip(digests, contents, strict=True))
+    for row in db.execute(select(schema.blob.c.sha256).where(schema.blob.c.sha256.in_(digests))):
+        del new[row.sha256]
+    if new:
+        rows = [{"sha256": digest, "content": content, "created": now} for digest, content in sorted(new.items())]
+        db.execute(insert(schema.blob), rows)
+    return digests
+
+
+def last_of_all(db: Connection, assignment_id: int, people: set[int]) -> dict[int, int]:
+    """The number of everybody's last attempt, of those who have one."""
+    mine = (_table.c.assignment_id == assignment_id, _table.c.person_id.in_(people))
+    query = select(_table.c.person_id, func.max(_table.c.attempt)).where(*mine).group_by(_table.c.person_id)
+    return {row[0]: row[1] for row in db.execute(query)}
+
+
+def add_all(db: Connection, rows: Sequence[dict[str, object]]) -> dict[tuple[int, str], Submission]:
+    """Put these attempts into the queue, behind whoever waits; by whose they are and their keys."""
+    notices.tell(db)
+    whole = [{"public": unguessable(), "priority": BATCH, **row} for row in rows]
+    added = db.execute(insert(_table).returning(*_FIELDS, _table.c.key, sort_by_parameter_order=True), whole)
+    return {(row.person_id, row.key): Submission(*row[:-1]) for row in added}
 
 
 def since(db: Connection, person: Person, time: datetime) -> int:
