@@ -6,7 +6,7 @@ import re
 
 import databases
 import pytest
-from test_service_api import GRADEBOOK, RIGHT, RUBRIC, WRONG, Service, walls  # noqa: F401 a fixture
+from test_service_api import GRADEBOOK, RIGHT, RUBRIC, WRONG, Service, walls, zipped  # noqa: F401 a fixture
 
 from grader.service.identity import COOKIE, csrf_of
 
@@ -317,6 +317,26 @@ def test_the_class_is_shown_with_what_it_has_misunderstood(service):
     text = Browser(service, "teacher").get(f"/assignments/{service.assignment}/class").text
     for told in ("1</b> of 2 have a grade", 'class="distribution"', "What they have misunderstood", "Nothing yet"):
         assert told in text
+
+
+def test_a_class_is_handed_in_on_a_page(service):
+    browser = Browser(service, "teacher")
+    path = f"/assignments/{service.assignment}/batches"
+    archive = {"file": ("class.zip", zipped({"0003.py": RIGHT, "zoe.py": RIGHT}))}
+    seen = browser.post(path, files=archive)
+    assert ("0 of 1 graded" in seen.text, "zoe.py" in seen.text, "What is no student" in seen.text) == (
+        True,
+        True,
+        True,
+    )
+    service.grade()
+    assert "1 of 1 graded" in browser.get(seen.url.path).text
+    assert "class.zip" in browser.get(f"/assignments/{service.assignment}/class").text
+    wrong = browser.post(path, files={"file": ("class.zip", b"PK")})
+    assert (wrong.status_code, 'role="alert"' in wrong.text) == (400, True)
+    assert browser.client.post(path, data={"csrf": "0"}, files=archive).status_code == 403
+    for who in ("helper", "ada", "stranger"):
+        assert Browser(service, who).post(path, files=archive).status_code in (403, 404)
 
 
 def test_a_gradebook_is_filled_on_a_page(service):

@@ -38,21 +38,28 @@ async def upload_class(
     What was handed in before is not added again, and what cannot be placed is told. With an Idempotency-Key, the same
     request sent again is the same batch.
     """
-    engine = engine_of(request)
-    found = await run_in_threadpool(_to_teach, engine, asks, assignment)  # before the body is read
+    await run_in_threadpool(to_teach, engine_of(request), asks, assignment)  # before the body is read
     async with request.form(max_files=1, max_fields=0) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise Problem(422, "file: it is missing; expected a zip archive as multipart/form-data; add it")
-        made = await run_in_threadpool(
-            upload.take, engine, found, asks.person, file.file, plain_name(file.filename, "class.zip"), key
-        )
-    response.headers["Location"] = f"/api/v1/assignments/{assignment}/batches/{made.public}"
+        made = await uploaded(request, asks, assignment, form.get("file"), key)
+    response.headers["Location"] = f"/api/v1/assignments/{assignment}/batches/{made.id}"
     tasks.add_task(request.app.state.wake)
+    return made
+
+
+async def uploaded(
+    request: Request, asks: Asker, assignment: str, file: UploadFile | str | None, key: str | None
+) -> shapes.WholeBatch:
+    """What is in the archive is handed in. Raises Problem for none, UsageError for what cannot be read."""
+    if not isinstance(file, UploadFile) or not file.filename:
+        raise Problem(422, "file: it is missing; expected a zip archive as multipart/form-data; add it")
+    engine, name = engine_of(request), plain_name(file.filename, "class.zip")
+    found = await run_in_threadpool(to_teach, engine, asks, assignment)
+    made = await run_in_threadpool(upload.take, engine, found, asks.person, file.file, name, key)
     return await run_in_threadpool(_whole_of, engine, made)
 
 
-def _to_teach(engine: Engine, asks: Asker, assignment: str) -> Assignment:
+def to_teach(engine: Engine, asks: Asker, assignment: str) -> Assignment:
+    """The assignment, of which the asker is an instructor."""
     needs(asks, "grade")
     with reading(engine) as db:
         return assignment_for(db, asks, assignment, "instructor")[0]
