@@ -247,3 +247,65 @@ def test_a_wrong_file_a_question_a_right_one_and_full_points(tmp_path, page):
         page.get_by_role("link", name="Backprop for a multilayer perceptron").click()
         page.get_by_role("link", name="The class").click()
         assert page.complaints == []
+
+
+ROSTER = b"id,name,email\n11,Ada Lovelace,ada@x.edu\n12,Alan Turing,alan@x.edu\n13,Emmy Noether,emmy@x.edu\n"
+GRADEBOOK = (
+    "Student,ID,SIS User ID,SIS Login ID,Section,Backprop (7)\n    Points Possible,,,,,10\n"
+    '"Lovelace, Ada",11,,ada@x.edu,A,\n"Turing, Alan",12,,alan@x.edu,A,4\n'
+)
+
+
+@pytest.mark.filterwarnings("default::ResourceWarning")
+def test_an_instructor_runs_a_course(tmp_path, page):
+    with zipfile.ZipFile(tmp_path / "submissions.zip", "w") as archive:  # as Canvas gives it
+        archive.write(SUBMISSIONS / "right.py", "lovelaceada_11_501_right.py")
+        archive.write(SUBMISSIONS / "transposed.py", "turingalan_12_502_hw.py")
+    (tmp_path / "roster.csv").write_bytes(ROSTER)
+    (tmp_path / "gradebook.csv").write_text(GRADEBOOK)
+    with serving(tmp_path) as (_, link):
+        page.goto(link)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("link", name="People").click()
+        page.get_by_label("A CSV file").set_input_files(tmp_path / "roster.csv")
+        page.get_by_role("button", name="Take it in").click()
+        page.get_by_role("button", name="link for Ada").click()
+        assert "/enter?token=grader_" in page.get_by_role("status").inner_text()
+
+        page.goto(link.partition("/enter")[0])
+        page.get_by_role("link", name="how it has done").click()
+        page.get_by_label("What your platform lets you download").set_input_files(tmp_path / "submissions.zip")
+        page.get_by_role("button", name="Hand it in").click()
+        page.get_by_text("2 of 2 graded").wait_for()
+        page.get_by_role("link", name="See how the class has done").click()
+        assert "2 of 3 have a grade" in page.inner_text("main")
+        assert "Emmy Noether" in page.locator(".names").inner_text()
+
+        page.get_by_role("link", name="Alan Turing").click()
+        page.get_by_text("Set the points").click()
+        page.get_by_label("Points", exact=True).fill("8.5")
+        page.locator("#text").fill("explained it well")
+        page.get_by_role("button", name="Set them").click()
+        assert page.inner_text(".points").startswith("8.5")
+
+        page.get_by_role("link", name="the class").click()
+        page.get_by_role("link", name="rubric", exact=True).click()
+        changed = page.get_by_label("or changed here")
+        changed.fill(changed.input_value().replace("points = 3", "points = 4"))
+        page.get_by_role("button", name="Check and keep it").click()
+        page.get_by_role("link", name="try a regrade").click()
+        page.get_by_label("Why").fill("b2 is worth four")
+        page.get_by_role("button", name="Try it").click()
+        page.get_by_role("button", name="Apply it").click()
+        assert "It is applied." in page.inner_text("main")
+
+        page.get_by_role("link", name="the class").click()
+        page.get_by_role("link", name="gradebook").click()
+        page.get_by_label("Where to").select_option("canvas")
+        page.get_by_label("The gradebook, where").set_input_files(tmp_path / "gradebook.csv")
+        page.get_by_role("button", name="Look").click()
+        assert "1 new, 1 raised, 1 missing" in page.inner_text("main")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="The file").click()
+        assert download.value.path().read_text() == GRADEBOOK.replace('A,\n"Tur', 'A,10\n"Tur').replace("A,4", "A,7.73")
+        assert page.complaints == []
