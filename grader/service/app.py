@@ -54,8 +54,10 @@ def create(
     problems.install(app, browser.trouble)
     signed_in = [Security(HTTPBearer(auto_error=False, description="A token, as POST /tokens gives one"))]
     for tag, part in INTERFACE.items():
-        app.include_router(part.router, prefix="/api/v1", tags=[tag], dependencies=signed_in)
-    app.post("/api/v1/session", status_code=204, tags=["session"])(sign_in)
+        app.include_router(
+            part.router, prefix="/api/v1", tags=[tag], dependencies=signed_in, responses=problems.DESCRIBED
+        )
+    app.post("/api/v1/session", status_code=204, tags=["session"], responses=problems.DESCRIBED)(sign_in)
     app.delete("/api/v1/session", status_code=204, tags=["session"])(sign_out)
     app.include_router(operation.router, tags=["operation"])
     for forms in (pages, teaching_pages, marking_pages):

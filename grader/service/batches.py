@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from grader.service import shapes, upload
 from grader.service.identity import Asker, Asks, Reads, Writes, assignment_for, engine_of, needs, now
 from grader.service.problems import Problem, nothing
-from grader.service.students import Key, earlier, plain_name, streamed, submission_of
+from grader.service.students import Events, Key, earlier, plain_name, streamed, submission_of
 from grader.store import batches, people, submissions
 from grader.store.batches import Batch
 from grader.store.courses import Assignment
@@ -80,7 +80,7 @@ def a_batch(asks: Asks, db: Reads, assignment: str, batch: str) -> shapes.WholeB
     return _whole(db, _batch_for(db, asks, assignment, batch))
 
 
-@router.get("/assignments/{assignment}/batches/{batch}/events", response_model=None)
+@router.get("/assignments/{assignment}/batches/{batch}/events", response_class=Events)
 def events(request: Request, asks: Asks, db: Reads, assignment: str, batch: str) -> Response:
     """How far an upload is, as it goes on: an event for each change (server-sent events), until all is graded."""
     needs(asks, "read")

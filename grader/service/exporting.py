@@ -22,7 +22,7 @@ from grader.errors import UsageError
 from grader.service import classes, shapes
 from grader.service.identity import Asks, Reads, assignment_for, engine_of, needs, now
 from grader.service.problems import Problem, nothing
-from grader.service.students import attachment, plain_name
+from grader.service.students import Download, attachment, plain_name
 from grader.store import exports
 from grader.store.courses import Assignment
 from grader.store.database import reading, writing
@@ -46,7 +46,7 @@ class _Open(NamedTuple):
         return Order(self.folder, self.export.platform, None, forced, kept, choice.missing_zero)
 
 
-@router.get("/assignments/{assignment}/class")
+@router.get("/assignments/{assignment}/class", response_class=Download)
 def class_folder(asks: Asks, db: Reads, assignment: str) -> Response:
     """The class as `grade batch` leaves it, zipped: reports, grades and pages; `grade export` goes on from there."""
     needs(asks, "read")
@@ -87,7 +87,7 @@ def an_export(asks: Asks, db: Reads, assignment: str, export: str) -> shapes.Exp
     return looked_at(db, found, export_of(db, found, export))
 
 
-@router.post("/assignments/{assignment}/exports/{export}/file")
+@router.post("/assignments/{assignment}/exports/{export}/file", response_class=Download)
 def exported(
     request: Request, asks: Asks, db: Reads, assignment: str, export: str, choice: shapes.ExportChoice
 ) -> Response:

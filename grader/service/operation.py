@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
 from sqlalchemy import text
 
@@ -92,7 +93,7 @@ def health(request: Request) -> dict[str, object]:
     return {"database": "ok", "walls": walls, "workers": request.app.state.workers(), "version": __version__}
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
     """How much there is of everything, as Prometheus reads it; for who asks from this machine."""
     if not _is_here(request):

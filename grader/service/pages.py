@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, UploadFile
-from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from grader import grading
 from grader.service import browser, sessions, shapes, students
@@ -155,7 +155,7 @@ def a_submission(who: Visitor, db: Reads, submission: str) -> HTMLResponse:
 def live(request: Request, who: Visitor, db: Reads, submission: str) -> Response:
     """The part of that page that changes, each time it does (server-sent events)."""
     found, _ = submission_for(db, who, submission)
-    return StreamingResponse(_changing(request, found.public), media_type="text/event-stream")
+    return students.Events(_changing(request, found.public))
 
 
 async def _changing(request: Request, public: str) -> AsyncIterator[str]:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 
 from grader.errors import GraderFault, UsageError
+from grader.service.shapes import Trouble
 from grader.store.database import is_full
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ TITLES = {
     405: "It is not done this way", 409: "It is in conflict", 413: "It is too large", 415: "It is of another kind",
     422: "It is not as it should be", 429: "Too many", 500: "It went wrong, by our fault", 503: "Not now",
 }  # fmt: skip
+
+
+_AS_JSON = {"content": {MEDIA_TYPE: {"schema": Trouble.model_json_schema()}}}
+DESCRIBED: dict[int | str, dict[str, Any]] = {  # for the description of the interface
+    "4XX": {"description": "It cannot be done: why, and what to do", **_AS_JSON},
+    "503": {"description": "Not now: when to come again", **_AS_JSON},
+}
 
 
 class Problem(Exception):
@@ -69,11 +77,25 @@ def install(app: FastAPI, page: Callable[[int, str, str], Response]) -> None:
         IntegrityError: lambda request, _: told(request, 409, CONFLICT),
         exc.TimeoutError: lambda request, _: told(request, 503, OUT_OF_REACH, again),
         DBAPIError: lambda request, error: told(request, 503, NO_ROOM if is_full(error) else OUT_OF_REACH, again),
-        HTTPException: lambda request, error: told(request, error.status_code, str(error.detail), error.headers),
+        HTTPException: lambda request, error: told(
+            request, error.status_code, str(error.detail), _headers(request, error)
+        ),
         RequestValidationError: lambda request, error: told(request, 422, **_invalid(error)),
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+
+
+def _headers(request: Request, error: HTTPException) -> Mapping[str, str]:
+    """Which methods an address has is told of all its routes, and not of the first alone."""
+    if error.status_code != 405:
+        return error.headers or {}
+    asked = request.url.path.split("/")
+    for pattern, methods in request.app.openapi()["paths"].items():
+        parts = pattern.split("/")
+        if len(parts) == len(asked) and all(a == b or a.startswith("{") for a, b in zip(parts, asked, strict=True)):
+            return {"Allow": ", ".join(sorted(method.upper() for method in methods))}
+    return error.headers or {}
 
 
 NOT_KEPT = "a text: it holds what no database keeps, such as a NUL; expected plain text; take that out"

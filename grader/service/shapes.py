@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StrictBool
 
 Points = Annotated[Decimal, PlainSerializer(float, when_used="json")]
 Role = Literal["student", "grader", "instructor", "admin"]
@@ -203,6 +203,16 @@ class Happening(_Shape):
     by: str | None
 
 
+class Trouble(BaseModel):
+    """What is told of a request that cannot be done (RFC 9457); `errors` says where it is not as it should be."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] = []
+
+
 class NewToken(_Shape):
     """A token for a script of the asker's own."""
 
@@ -212,8 +222,9 @@ class NewToken(_Shape):
 
 
 class Token(_Shape):
-    """It is told here, and never again."""
+    """It is told here, and never again; `id` is what it is called."""
 
+    id: str
     token: str
     expires: datetime
 
@@ -282,7 +293,7 @@ class ExportChoice(_Shape):
 
     force: list[Kind] = []
     keep: list[Kind] = []
-    missing_zero: bool = False
+    missing_zero: StrictBool = False
 
     @property
     def allowed(self) -> set[str]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, BackgroundTasks, File, Header, Query, Request, Response, UploadFile
-from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy import Connection
 
 from grader import grading
@@ -46,6 +46,18 @@ Watched = TypeVar("Watched", shapes.Submission, shapes.Batch)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
 
 
+class Download(Response):
+    """A file to be kept, and never to be shown as a page."""
+
+    media_type = "application/octet-stream"
+
+
+class Events(StreamingResponse):
+    """What is told as it happens (server-sent events)."""
+
+    media_type = "text/event-stream"
+
+
 @router.get("/me")
 def me(asks: Asks) -> shapes.Me:
     """Who asks."""
@@ -58,7 +70,8 @@ def new_token(asks: Asks, db: Writes, new: shapes.NewToken) -> shapes.Token:
     if ALL not in asks.scopes and not set(new.scopes) <= asks.scopes:
         raise Problem(403, f"a token: yours is good for {', '.join(sorted(asks.scopes))}; expected no more than that")
     expires = now() + timedelta(days=new.days)
-    return shapes.Token(token=people.issue(db, asks.person, new.label, new.scopes, now(), expires), expires=expires)
+    token = people.issue(db, asks.person, new.label, new.scopes, now(), expires)
+    return shapes.Token(id=people.name_of(token), token=token, expires=expires)
 
 
 @router.get("/tokens")
@@ -69,12 +82,12 @@ def my_tokens(asks: Asks, db: Reads) -> list[shapes.KnownToken]:
     return [shapes.KnownToken(**{**one._asdict(), "scopes": sorted(one.scopes)}) for one in good]
 
 
-@router.delete("/tokens/{token}", status_code=204)
-def end_token(asks: Asks, db: Writes, token: str) -> Response:
+@router.delete("/tokens/{id}", status_code=204)
+def end_token(asks: Asks, db: Writes, id: str) -> Response:  # noqa: A002 what it is called in a list
     """One of the asker's tokens is good no more."""
     needs(asks, ALL)
-    if not people.end(db, asks.person, token, now()):
-        raise nothing(f"token {token}")
+    if not people.end(db, asks.person, id, now()):
+        raise nothing(f"token {id}")
     return Response(status_code=204)
 
 
@@ -117,7 +130,7 @@ def due_of(db: Connection, assignment: Assignment, person: Person) -> datetime |
     return courses.due(db, assignment, person) or (late.deadline if late else None)
 
 
-@router.get("/assignments/{assignment}/starter", response_class=PlainTextResponse)
+@router.get("/assignments/{assignment}/starter", response_class=Download)
 def starter(asks: Asks, db: Reads, assignment: str) -> Response:
     """The file a student fills in."""
     needs(asks, "read")
@@ -238,7 +251,7 @@ def report(
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
 
 
-@router.get("/submissions/{submission}/file", response_model=None)
+@router.get("/submissions/{submission}/file", response_class=Download)
 def file(asks: Asks, db: Reads, submission: str) -> Response:
     """What was handed in, to be kept and never to be shown as a page."""
     needs(asks, "read")
@@ -248,10 +261,10 @@ def file(asks: Asks, db: Reads, submission: str) -> Response:
 
 def attachment(content: bytes, name: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type="application/octet-stream", headers=headers)
+    return Download(content, headers=headers)
 
 
-@router.get("/submissions/{submission}/events", response_model=None)
+@router.get("/submissions/{submission}/events", response_class=Events)
 def events(request: Request, asks: Asks, db: Reads, submission: str) -> Response:
     """How far it is, as it goes on: an event for each change (server-sent events), until it is graded."""
     needs(asks, "read")
@@ -269,9 +282,9 @@ def looked_at(db: Connection, public: str) -> shapes.Submission:
     return submission_of(db, seen)
 
 
-def streamed(request: Request, look: Callable[[Connection], Watched]) -> StreamingResponse:
+def streamed(request: Request, look: Callable[[Connection], Watched]) -> Events:
     """An event for each change of what is looked at, until it is graded."""
-    return StreamingResponse(_told(request, look), media_type="text/event-stream")
+    return Events(_told(request, look))
 
 
 async def _told(request: Request, look: Callable[[Connection], Watched]) -> AsyncIterator[str]:

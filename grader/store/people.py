@@ -157,6 +157,11 @@ def end(db: Connection, person: Person, named: str, now: datetime) -> bool:
     return db.execute(update(known).where(*theirs).values(revoked=now)).rowcount == 1
 
 
+def name_of(token: str) -> str:
+    """What a token is called, which is not what signs in."""
+    return _digest(token)[:NAMED]
+
+
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
