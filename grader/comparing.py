@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CENTS = Decimal("0.01")  # what platforms compare
 BLOCKING = {
     "lowered": "a grade there is higher",
+    "above": "it is more than there are points for: somebody has set it, or mistyped it",
     "edited": "what stands there is no number, or not what was pushed last: somebody has changed it",
     "ambiguous": "it is not certain whose the grade is; --matches lets you say",
     "unmatched": "the gradebook has no such student; --matches finds some by name",
@@ -190,7 +191,9 @@ def _change(order: Order, found: Found) -> Change:
 
 def _dangers(change: Change) -> set[str]:
     """What has to be allowed before this is written: both, where somebody's own grade would be lowered."""
-    return {kind for kind in (change.kind, "lowered" if change.lowers else "") if kind in BLOCKING}
+    above = change.kind in WRITTEN and change.maximum is not None and Decimal(change.after or 0) > change.maximum
+    kinds = (change.kind, "lowered" if change.lowers else "", "above" if above else "")
+    return {kind for kind in kinds if kind in BLOCKING}
 
 
 def _becomes(order: Order, found: Found) -> tuple[str, str | None, str]:

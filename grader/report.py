@@ -197,13 +197,19 @@ class Report(_Record):
         return self.model_copy(
             update={
                 "criteria": tuple(_shown(criterion, hints=self.hints, all_visible=not hidden) for criterion in visible),
-                "points": self.points if self.override else sum((one.points for one in visible), Decimal(0)),
-                "max_points": sum((criterion.max_points for criterion in visible), Decimal(0)),
+                **self._total(visible),
                 "audience": audience,
                 "printed": printed,
                 "stdout": "".join(piece.text for piece in printed),
             }
         )
+
+    def _total(self, visible: tuple[CriterionReport, ...]) -> dict[str, Any]:
+        """The points of these; those that a person has given are of the whole, and tell nothing of what is hidden."""
+        points = sum((criterion.points for criterion in visible), Decimal(0))
+        if self.override:
+            return {"override": self.override.model_copy(update={"graded": points})}
+        return {"points": points, "max_points": sum((criterion.max_points for criterion in visible), Decimal(0))}
 
 
 def _shown(criterion: CriterionReport, *, hints: bool, all_visible: bool) -> CriterionReport:

@@ -18,7 +18,7 @@ from grader import sandbox as sandboxes
 from grader.service import app as apps
 from grader.service import begin, desk, operation
 from grader.service.identity import COOKIE, csrf_of
-from grader.store import courses, people, submissions
+from grader.store import courses, people, queue
 from grader.store.database import writing
 
 RUBRIC = (ROOT / "rubrics" / "backprop.toml").read_text()
@@ -697,8 +697,8 @@ def test_a_fault_of_ours_is_found_by_those_who_teach(service):
     found = service.hand_in().json()["id"]
     with writing(service.engine) as db:
         for _ in range(3):
-            taken = submissions.claim(db, "w", datetime.now(UTC))
-            submissions.fail(db, taken, "w", "no walls")
+            taken = queue.claim(db, "w", datetime.now(UTC))
+            queue.fail(db, taken, "w", "no walls")
     [fault] = service.ask("helper", "GET", f"/assignments/{service.assignment}/faults").json()
     assert fault == {"submission": found, "person": service.people["ada"].public, "fault": "no walls"}
 
@@ -778,6 +778,15 @@ def test_the_service_is_measured_for_who_is_on_its_machine(service):
     assert "grader_gradings 1.0" in told
     route = "/api/v1/assignments/{assignment}/submissions"
     assert f'grader_request_seconds_count{{method="POST",route="{route}",status="202"}} 2.0' in told
+
+
+def test_what_passed_a_proxy_or_was_invented_is_no_measure(service):
+    here = TestClient(service.client.app, client=("127.0.0.1", 1))
+    assert here.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 404
+    for n in range(5):
+        here.request(f"M{n}", "/")
+    told = here.get("/metrics").text
+    assert ('method="other"' in told, 'method="M1"' in told) == (True, False)
 
 
 def test_every_request_has_an_id_and_leaves_a_line_without_secrets(service, caplog):

@@ -6,9 +6,12 @@ import re
 
 import databases
 import pytest
+from sqlalchemy import select
 from test_service_api import GRADEBOOK, RIGHT, RUBRIC, WRONG, Service, walls, zipped  # noqa: F401 a fixture
 
 from grader.service.identity import COOKIE, csrf_of
+from grader.store import schema
+from grader.store.database import reading, writing
 
 
 @pytest.fixture
@@ -390,3 +393,106 @@ def test_a_form_is_for_whom_it_is(form, service):
         status = browser.post(path, FILLED).status_code
         is_theirs = who in allowed or (who == "stranger" and form == "/courses")  # they teach elsewhere
         assert status == 200 if is_theirs else status in (403, 404), (who, status)
+
+
+def test_nobody_is_signed_out_by_an_instructor_of_another_course(service):
+    roster = [{"name": "x", "email": "teacher@x.edu"}]
+    [course] = [one["id"] for one in service.ask("stranger", "GET", "/courses").json()]
+    [one] = service.ask("stranger", "PUT", f"/courses/{course}/members", json=roster).json()
+    assert service.ask("stranger", "DELETE", f"/courses/{course}/members/{one['id']}").status_code == 204
+    assert service.ask("teacher", "GET", "/me").status_code == 200
+    assert service.ask("teacher", "DELETE", f"/courses/{service.course}/members/{service.people['ada'].public}")
+    assert service.ask("ada", "GET", "/me").status_code == 401
+
+
+def test_nothing_of_nobody_s_upload_is_read(service, monkeypatch):
+    def endless():
+        for _ in range(1000):
+            read.append(1)
+            yield b"x" * 100_000
+
+    read = []
+    service.client.cookies.clear()
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": "100000000"}
+    path = f"/assignments/{service.assignment}/batches"
+    answer = service.client.post(path, content=endless(), headers=headers, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/enter")
+
+
+@pytest.mark.parametrize("name", ["成績.csv", 'a"b.csv', "..", "é" * 150 + ".csv"])
+def test_a_gradebook_of_any_name_is_filled(name, service):
+    service.graded()
+    begun = service.exported("canvas", (name, GRADEBOOK.encode()))
+    answer = service.ask("teacher", "POST", f"/assignments/{service.assignment}/exports/{begun}/file", json={})
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"].startswith("attachment; filename=")
+
+
+def test_what_is_no_export_leaves_nothing(service):
+    path = f"/assignments/{service.assignment}/exports"
+    answer = service.ask("teacher", "POST", path, data={"platform": "canvas"}, files={"file": ("g.csv", b"x,y\n")})
+    assert (answer.status_code, answer.json()["detail"].startswith("g.csv: it has no column")) == (400, True)
+    with reading(service.engine) as db:
+        assert db.execute(select(schema.export.c.id)).all() == []
+
+
+def test_points_above_all_there_are_go_into_no_gradebook_by_themselves(service):
+    service.graded()
+    path = f"/assignments/{service.assignment}"
+    said = {"points": 100, "reason": "mistyped"}
+    service.ask("teacher", "PUT", f"{path}/grades/{service.people['ada'].public}/override", json=said)
+    begun = service.exported("canvas", ("grades.csv", GRADEBOOK.encode()))
+    seen = Browser(service, "teacher").get(f"{path}/export/{begun}").text
+    assert "somebody has set it, or mistyped it" in seen
+    answer = Browser(service, "teacher").post(f"{path}/export/{begun}")
+    assert (answer.status_code, 'role="alert"' in answer.text) == (400, True)
+    assert Browser(service, "teacher").post(f"{path}/export/{begun}", {"force": "above"}).status_code == 200
+
+
+def test_who_has_another_s_address_for_a_key_harms_no_export(service):
+    roster = [{"name": "Kl", "email": "kl@x.edu"}, {"name": "Mo", "key": "kl@x.edu"}]
+    assert service.ask("teacher", "PUT", f"/courses/{service.course}/members", json=roster).status_code == 200
+    assert service.ask("teacher", "GET", f"/assignments/{service.assignment}/class").status_code == 200
+
+
+def test_a_rubric_that_is_kept_unchanged_is_the_same_version(service):
+    browser = Browser(service, "teacher")
+    path = f"/assignments/{service.assignment}/rubric"
+    [kept] = [one["rubric"] for one in service.ask("teacher", "GET", f"{path}s").json()]
+    assert "Version 1 counts" in browser.post(path, {"rubric": kept}).text
+
+
+@pytest.mark.parametrize("path", ["trials/x/appply", "students/x/overrride"])
+def test_a_wrong_address_does_nothing(path, service):
+    answer = Browser(service, "teacher").post(f"/assignments/{service.assignment}/{path}", {"text": "x"})
+    assert answer.status_code == 422
+
+
+def test_a_time_with_a_zone_is_of_that_zone(service):
+    made = Browser(service, "teacher").post(
+        f"/courses/{service.course}/assignments/new", {"title": "Z", "rubric": RUBRIC, "due": "2030-01-02T03:04+09:00"}
+    )
+    assert "1 Jan 2030, 18:04 UTC" in made.text
+
+
+def test_a_form_that_cannot_be_done_holds_nobody_up(service, monkeypatch):
+    """Its page is made after its transaction has been taken back."""
+    from grader.service import classes
+
+    def cohort(db, assignment):
+        with writing(service.engine):  # would wait for the other's end
+            return found(db, assignment)
+
+    found = classes.cohort
+    monkeypatch.setattr(classes, "cohort", cohort)
+    answer = Browser(service, "teacher").post(f"/assignments/{service.assignment}/trials", {"text": ""})
+    assert (answer.status_code, 'role="alert"' in answer.text) == (422, True)
+
+
+def test_who_waits_long_is_shown_the_end_still(service, monkeypatch):
+    from grader.service import students
+
+    monkeypatch.setattr(students, "LOOK_FOR", 0.3)
+    found = service.hand_in().json()["id"]
+    answer = Browser(service, "ada").get(f"/submissions/{found}/live")
+    assert "event: end" not in answer.text

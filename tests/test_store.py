@@ -16,7 +16,7 @@ from sqlalchemy import delete, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import GraderFault, UsageError
-from grader.store import courses, database, grades, people, schema, submissions, trials
+from grader.store import courses, database, grades, people, queue, schema, submissions, trials
 from grader.store.database import reading, writing
 from grader.store.submissions import Run
 
@@ -55,9 +55,9 @@ class Course:
     def grade(self, points, worker="w"):
         """The next in the queue."""
         with writing(self.engine) as db:
-            taken = submissions.claim(db, worker, NOW)
+            taken = queue.claim(db, worker, NOW)
         with writing(self.engine) as db:
-            submissions.finish(db, taken, worker, self.rubric, run(points), NOW)
+            queue.finish(db, taken, worker, self.rubric, run(points), NOW)
         return taken
 
     def points(self, person=None):
@@ -90,7 +90,7 @@ def test_migrations_lead_to_the_tables_of_today(kind, tmp_path):
 def test_migrations_lead_back_and_forth_with_data(kind, tmp_path):
     with databases.opened(kind, tmp_path, fresh=True) as engine:
         Course(engine).hand_in()
-        database.migrate(engine, "0001")
+        database.migrate(engine, "0001b")
         database.migrate(engine, "base")
         assert inspect(engine).get_table_names() == ["alembic_version"]
         database.migrate(engine)
@@ -286,9 +286,9 @@ def test_there_are_no_more_attempts_than_there_may_be(engine):
 def test_a_fault_of_ours_uses_no_attempt_up(engine):
     course = Course(engine, most_attempts=1)
     course.hand_in()
-    for _ in range(submissions.MOST_TRIES):
+    for _ in range(queue.MOST_TRIES):
         with writing(engine) as db:
-            submissions.fail(db, submissions.claim(db, "w", NOW), "w", "no walls")
+            queue.fail(db, queue.claim(db, "w", NOW), "w", "no walls")
     assert course.hand_in().attempt == 2
     with pytest.raises(UsageError, match="1 of 1 attempts are used up"):
         course.hand_in()
@@ -304,7 +304,7 @@ def test_who_waits_is_graded_before_what_does_not_and_in_order(course):
         assert [submissions.ahead_of(db, one) for one in (batch, first, second)] == [2, 0, 1]
     assert [course.grade("1").public for _ in range(3)] == [first.public, second.public, batch.public]
     with writing(course.engine) as db:
-        assert submissions.claim(db, "w", NOW) is None
+        assert queue.claim(db, "w", NOW) is None
 
 
 def test_everyone_is_graded_once_however_many_grade(course):
@@ -314,11 +314,11 @@ def test_everyone_is_graded_once_however_many_grade(course):
         done = []
         while True:
             with writing(course.engine) as db:
-                taken = submissions.claim(db, name, NOW)
+                taken = queue.claim(db, name, NOW)
             if taken is None:
                 return done
             with writing(course.engine) as db:
-                assert submissions.finish(db, taken, name, course.rubric, run("1"), NOW)
+                assert queue.finish(db, taken, name, course.rubric, run("1"), NOW)
             done.append(taken.public)
 
     with ThreadPoolExecutor(6) as pool:
@@ -329,31 +329,31 @@ def test_everyone_is_graded_once_however_many_grade(course):
 def test_a_worker_that_is_lost_has_its_work_taken_and_what_it_brings_late_is_not_kept(course):
     mine = course.hand_in()
     with writing(course.engine) as db:
-        taken = submissions.claim(db, "lost", at(0))
-        assert submissions.reclaim(db, at(-1)) == 0
-        assert submissions.reclaim(db, at(1)) == 1
-        again = submissions.claim(db, "other", at(2))
+        taken = queue.claim(db, "lost", at(0))
+        assert queue.reclaim(db, at(-1)) == 0
+        assert queue.reclaim(db, at(1)) == 1
+        again = queue.claim(db, "other", at(2))
         assert (again.public, again.tries) == (mine.public, 2)
-        assert not submissions.finish(db, taken, "lost", course.rubric, run("1"), at(3))
-        assert submissions.finish(db, again, "other", course.rubric, run("7"), at(3))
-        assert not submissions.finish(db, again, "other", course.rubric, run("8"), at(3))
+        assert not queue.finish(db, taken, "lost", course.rubric, run("1"), at(3))
+        assert queue.finish(db, again, "other", course.rubric, run("7"), at(3))
+        assert not queue.finish(db, again, "other", course.rubric, run("8"), at(3))
     assert course.points() == (Decimal(7), Decimal(7))
 
 
 @pytest.mark.parametrize("way", ["fail", "lost"])
 def test_what_costs_three_workers_is_set_aside_for_a_person(way, course):
     poison, other = course.hand_in(), course.hand_in(course.bob)
-    for n in range(submissions.MOST_TRIES):
+    for n in range(queue.MOST_TRIES):
         with writing(course.engine) as db:
-            taken = submissions.claim(db, "w", at(n))
+            taken = queue.claim(db, "w", at(n))
             assert taken.public == poison.public
-            submissions.fail(db, taken, "w", "no walls") if way == "fail" else submissions.reclaim(db, at(n + 1))
+            queue.fail(db, taken, "w", "no walls") if way == "fail" else queue.reclaim(db, at(n + 1))
     with reading(course.engine) as db:
         found = submissions.find(db, poison.public)
         assert (found.state, bool(found.fault)) == ("fault", True)
     assert course.grade("1").public == other.public
     with writing(course.engine) as db:
-        submissions.grade_again(db, poison, "walls mended")
+        queue.grade_again(db, poison, "walls mended")
     assert course.grade("5").public == poison.public
 
 
@@ -397,7 +397,7 @@ def test_a_grade_can_say_why_it_is_what_it_is(course):
     course.hand_in()
     taken = course.grade("4")
     with writing(course.engine) as db:
-        submissions.grade_again(db, taken, "regrade: the rubric was mended")
+        queue.grade_again(db, taken, "regrade: the rubric was mended")
     course.grade("5")
     with writing(course.engine) as db:
         grades.override(db, course.assignment, course.ada, Decimal(6), "kindness", course.teacher, at(1))
@@ -420,14 +420,14 @@ def test_the_grade_is_always_the_last_word_or_the_attempt_that_counts(engine, st
     with writing(engine) as db:  # of the examples before
         db.execute(update(schema.submission).values(state="graded"))
     attempts, said = {}, None
-    queue = []
+    waiting = []
     for step in steps:
         if step == "hand in":
-            queue.append(course.hand_in(content=b"x").attempt)
-        elif step == "grade" and queue:
+            waiting.append(course.hand_in(content=b"x").attempt)
+        elif step == "grade" and waiting:
             points = data.draw(st.integers(0, 10))
             attempts[course.grade(points).attempt] = points
-            queue.pop(0)
+            waiting.pop(0)
         elif step == "again" and attempts:
             attempt = data.draw(st.sampled_from(sorted(attempts)))
             with writing(engine) as db:
@@ -435,8 +435,8 @@ def test_the_grade_is_always_the_last_word_or_the_attempt_that_counts(engine, st
                     one for one in submissions.of_person(db, course.assignment, course.ada) if one.attempt == attempt
                 )
                 if one.state == "graded":
-                    submissions.grade_again(db, one, "again")
-                    queue.append(attempt)
+                    queue.grade_again(db, one, "again")
+                    waiting.append(attempt)
         elif step in ("override", "release"):
             said = data.draw(st.integers(0, 10)) if step == "override" else None
             with writing(engine) as db:
@@ -472,7 +472,7 @@ def test_a_trial_counts_when_it_is_applied(course):
         assert trials.progress(db, trial) == (2, 0, 0)
     course.grade(7)
     with writing(course.engine) as db, pytest.raises(UsageError, match="1 of it wait still"):
-        trials.apply(db, trial, NOW)
+        trials.apply(db, trial, course.teacher, NOW)
     course.grade(5)
     assert [course.points(who) for who in (course.ada, course.bob)] == [(3, 3), (5, 5)]
     with reading(course.engine) as db:
@@ -483,10 +483,10 @@ def test_a_trial_counts_when_it_is_applied(course):
         )  # fmt: skip
         assert [one.points for one in grades.history(db, course.assignment, course.ada)] == [3]
     with writing(course.engine) as db:
-        trials.apply(db, trial, NOW)
+        trials.apply(db, trial, course.teacher, NOW)
     assert course.points() == (7, 7)
     with reading(course.engine) as db:
-        assert [one.points for one in grades.history(db, course.assignment, course.ada)] == [3, 7]
+        assert {one.points for one in grades.history(db, course.assignment, course.ada)} == {3, 7, None}
 
 
 def test_a_trial_that_is_dropped_changes_nothing(course):
@@ -496,30 +496,97 @@ def test_a_trial_that_is_dropped_changes_nothing(course):
     trial = a_trial(course)
     course.grade(9)
     with writing(course.engine) as db:  # one is being graded, and one waits
-        taken = submissions.claim(db, "w", NOW)
-        trials.drop(db, trial, NOW)
+        taken = queue.claim(db, "w", NOW)
+        trials.drop(db, trial, course.teacher, NOW)
     with writing(course.engine) as db:
-        submissions.finish(db, taken, "w", course.rubric, run(9), NOW)
+        queue.finish(db, taken, "w", course.rubric, run(9), NOW)
     with reading(course.engine) as db:
         assert {one.state for one in submissions.of_person(db, course.assignment, course.ada)} == {"graded"}
         assert trials.open_of(db, course.assignment) is None
     assert course.points() == (3, 3)
     with writing(course.engine) as db, pytest.raises(UsageError, match="it is settled"):
-        trials.apply(db, trial, NOW)
+        trials.apply(db, trial, course.teacher, NOW)
 
 
-def test_a_fault_in_a_trial_costs_no_grade(course):
+@pytest.mark.parametrize("settle", [trials.apply, trials.drop])
+def test_a_fault_in_a_trial_costs_no_grade_and_gives_no_attempt(settle, engine):
+    course = Course(engine, most_attempts=1)
     course.hand_in()
     course.grade(3)
     trial = a_trial(course)
-    for _ in range(submissions.MOST_TRIES):
-        with writing(course.engine) as db:
-            submissions.fail(db, submissions.claim(db, "w", NOW), "w", "oh")
-    with writing(course.engine) as db:
+    for _ in range(queue.MOST_TRIES):
+        with writing(engine) as db:
+            queue.fail(db, queue.claim(db, "w", NOW), "w", "oh")
+    with pytest.raises(UsageError, match="1 of 1 attempts are used up"):
+        course.hand_in()
+    with writing(engine) as db:
         assert trials.progress(db, trial) == (0, 0, 1)
-        trials.drop(db, trial, NOW)
+        settle(db, trial, course.teacher, NOW)
         assert {one.state for one in submissions.of_person(db, course.assignment, course.ada)} == {"graded"}
     assert course.points() == (3, 3)
+    with pytest.raises(UsageError, match="1 of 1 attempts are used up"):
+        course.hand_in()
+
+
+def test_a_regrade_that_is_wished_while_a_trial_grades_is_not_lost(course):
+    one = course.hand_in()
+    course.grade(3)
+    trial = a_trial(course)
+    with writing(course.engine) as db:
+        queue.claim(db, "w", NOW)
+        queue.grade_again(db, one, "extension: ill")
+        queue.take_from(db, "w")
+        trials.drop(db, trial, course.teacher, NOW)
+    course.grade(8)
+    assert course.points() == (8, 8)
+
+
+def test_what_is_dropped_while_it_is_graded_is_as_it_was(course):
+    course.hand_in()
+    course.grade(3)
+    trial = a_trial(course)
+    with writing(course.engine) as db:
+        taken = queue.claim(db, "w", NOW)
+        trials.drop(db, trial, course.teacher, NOW)
+        queue.fail(db, taken, "w", "oh")
+        assert {one.state for one in submissions.of_person(db, course.assignment, course.ada)} == {"graded"}
+        assert queue.claim(db, "w", NOW) is None
+
+
+def test_what_is_graded_again_since_is_no_difference_of_a_trial(course):
+    one = course.hand_in()
+    course.grade(3)
+    trial = a_trial(course)
+    course.grade(7)
+    with writing(course.engine) as db:
+        queue.grade_again(db, one, "regrade: argued")
+    course.grade(5)
+    with reading(course.engine) as db:
+        assert list(trials.differences(db, trial)) == []
+    with writing(course.engine) as db:
+        trials.apply(db, trial, course.teacher, NOW)
+    assert course.points() == (5, 5)
+
+
+def test_a_trial_is_by_one_version_of_the_rubric(course):
+    course.hand_in()
+    course.grade(3)
+    trial = a_trial(course)
+    with writing(course.engine) as db:
+        courses.add_rubric(db, course.assignment, "points = 2", course.teacher, NOW)
+        assert trials.rubric_id(db, trial.id) == course.rubric.id
+
+
+def test_whoever_applies_a_trial_is_told(course):
+    course.hand_in()
+    course.grade(3)
+    trial = a_trial(course)
+    course.grade(7)
+    with writing(course.engine) as db:
+        trials.apply(db, trial, course.bob, at(9))
+    with reading(course.engine) as db:
+        last = grades.history(db, course.assignment, course.ada)[-1]
+    assert (last.kind, last.by, last.at, last.text) == ("applied", "bob", at(9), "the regrade counts: typo")
 
 
 def test_a_trial_is_of_whom_it_is_asked_and_one_at_a_time(course):
@@ -547,10 +614,10 @@ def test_who_is_graded_again_meanwhile_is_so_for_good(course):
     course.grade(3)
     trial = a_trial(course)
     with writing(course.engine) as db:
-        submissions.grade_again(db, one, "regrade: argued")
+        queue.grade_again(db, one, "regrade: argued")
     course.grade(8)
     assert course.points() == (8, 8)
     with writing(course.engine) as db:
         assert trials.progress(db, trial) == (0, 0, 0)
-        trials.drop(db, trial, NOW)
+        trials.drop(db, trial, course.teacher, NOW)
     assert course.points() == (8, 8)

@@ -15,7 +15,7 @@ from test_service_work import RIGHT, Course
 from grader import sandbox as sandboxes
 from grader.service import crew as crews
 from grader.service.crew import Crew
-from grader.store import database, notices, schema, submissions
+from grader.store import database, notices, queue, schema, submissions
 from grader.store.database import writing
 
 SLOW = b"import time\ntime.sleep(%d)\n" + RIGHT
@@ -115,7 +115,7 @@ def test_what_costs_its_worker_again_and_again_is_our_fault_and_the_next_one_is_
     course = Course(engine, most_attempts=1)
     poison = course.hand_in(SLOW % 8)
     with Crew(engine, 1, sandboxes.wanted(None)) as crew:
-        for tries in range(1, submissions.MOST_TRIES + 1):
+        for tries in range(1, queue.MOST_TRIES + 1):
             eventually(
                 lambda tries=tries: (course.state(poison).state, course.state(poison).tries) == ("grading", tries)
             )
@@ -130,7 +130,7 @@ def test_what_a_machine_that_is_gone_had_is_graded_elsewhere(engine, tmp_path):
     course, url = Course(engine), engine.url.render_as_string(hide_password=False)
     one = course.hand_in(RIGHT)
     with writing(engine) as db:
-        assert submissions.claim(db, "a machine that is gone", database.clock(db)).public == one.public
+        assert queue.claim(db, "a machine that is gone", database.clock(db)).public == one.public
         db.execute(update(schema.submission).values(claimed=database.clock(db) - 2 * crews.LEASE))
     with working(tmp_path, url):
         eventually(lambda: course.state(one).state == "graded")
@@ -156,7 +156,7 @@ def test_a_worker_that_would_look_in_ten_minutes_is_woken_from_elsewhere(postgre
         second = course.hand_in(RIGHT)
         eventually(lambda: course.state(second).state == "graded")
         with writing(postgres) as db:
-            submissions.grade_again(db, second, "the rubric was changed")
+            queue.grade_again(db, second, "the rubric was changed")
         eventually(lambda: len(course.runs()) == 3)
 
 

@@ -63,6 +63,7 @@ def create(
     for forms in (pages, teaching_pages, marking_pages):
         app.include_router(forms.router)
     app.add_exception_handler(browser.Away, pages.away)
+    app.add_exception_handler(browser.Again, browser.shown_again)  # type: ignore[arg-type] # it is one of these
     app.mount("/static", StaticFiles(packages=[("grader.service", "static")]))
     app.add_middleware(Limits, page=browser.trouble)
     app.add_middleware(Requests, meters=app.state.meters)

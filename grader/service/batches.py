@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response
@@ -21,6 +22,8 @@ from grader.store.database import reading
 from grader.values import LARGEST_FILE
 
 router = APIRouter()
+LONGEST_READ = timedelta(minutes=15)  # of an upload: after that its request has broken off
+AHEAD = timedelta(minutes=10)  # of ours may another's clock be
 _FORM = {
     "type": "object",
     "required": ["file"],
@@ -106,7 +109,7 @@ def _batch(db: Connection, one: Batch) -> shapes.Batch:
 
 def _state(one: Batch, states: dict[str, int]) -> str:
     if one.finished is None:
-        return "received"
+        return "received" if one.created > now() - LONGEST_READ else "broken"
     return "grading" if states["received"] or states["grading"] else "graded"
 
 
@@ -139,6 +142,8 @@ def hand_in_for(
         raise Problem(
             404, f"{student}: no student of the course has this key or address; expected a member; enrol them"
         )
+    if submitted is not None and submitted > now() + AHEAD:
+        raise Problem(422, "submitted: it is in the future; expected when the file was handed in; correct it")
     content = file.file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise Problem(413, "the file: it is larger than 1 MB; expected the functions alone; take the data out")

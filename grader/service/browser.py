@@ -79,25 +79,36 @@ def trouble(status: int, title: str, detail: str) -> Response:
 
 def filled(shape: type[Shape], **fields: Any) -> Shape:
     """What a form gives, as the interface takes it; what was left blank is not given. Raises Problem."""
-    told = {name: value.strip() if isinstance(value, str) else value for name, value in fields.items()}
+    told = {name: value for name, value in fields.items() if value is not None and str(value).strip()}
     try:
-        return shape.model_validate({name: value for name, value in told.items() if value not in ("", None)})
+        return shape.model_validate(told)
     except ValidationError as error:
         wrong = error.errors()[0]
         raise Problem(422, f"{wrong['loc'][0]}: {wrong['msg']}; correct it") from None
 
 
-def done(db: Connection, act: Callable[[], str], again: Callable[[str, int], Response]) -> Response:
-    """On to the address that `act` gives; or, where it cannot be done, `again` with why, and nothing is done."""
+class Again(Exception):
+    """A form that could not be done: its page is shown again, with why."""
+
+    def __init__(self, page: Callable[[Connection], Response]) -> None:
+        self.page = page
+
+
+def done(act: Callable[[], str], again: Callable[[Connection, str, int], Response]) -> Response:
+    """On to the address that `act` gives. Raises Again where it cannot be done: then nothing is."""
     try:
-        with db.begin_nested():
-            address = act()
+        return RedirectResponse(act(), 303)
     except (Problem, UsageError) as error:
-        status = error.status if isinstance(error, Problem) else 400
+        why, status = str(error), error.status if isinstance(error, Problem) else 400
         if status in (403, 404):
             raise
-        return again(str(error), status)
-    return RedirectResponse(address, 303)
+        raise Again(lambda db: again(db, why, status)) from None
+
+
+def shown_again(request: Request, again: Again) -> Response:
+    """After the transaction of the form has been taken back: a page takes long, and others want to write."""
+    with reading(engine_of(request)) as db:
+        return again.page(db)
 
 
 @cache

@@ -22,7 +22,7 @@ from grader.roster import Student
 from grader.store import courses, grades, people, submissions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -33,16 +33,22 @@ if TYPE_CHECKING:
 NOTHING = "nothing was handed in"
 
 
-def key_of(member: Member) -> str:
-    """What a student is called in lists: by the roster, or else by what is known of them."""
-    return member.key or member.person.email or f"{member.person.name} {member.person.public[:6]}"
+def _keys(members: Sequence[Member]) -> dict[int, str]:
+    """What students are called in lists, by their numbers: as the roster has it, or else by what is known of them."""
+    taken = {member.key for member in members}
+    keys = {}
+    for member in members:
+        person = member.person
+        known = person.email if person.email not in taken else None
+        keys[person.id] = member.key or known or f"{person.name} {person.public}"
+    return keys
 
 
 def cohort(db: Connection, assignment: Assignment) -> Cohort:
     """How the points lie, what was right, and which mistakes were made."""
     rubric, _ = grading.loaded(courses.rubric(db, assignment).text)
     found = Cohort(rubric)
-    for _, report in _reports(db, assignment, rubric):
+    for _, _, report in _reports(db, assignment, rubric):
         if report:
             found.add(report)
     return found
@@ -62,8 +68,8 @@ def folder(db: Connection, assignment: Assignment) -> Iterator[Path]:
 
 def _fill(db: Connection, assignment: Assignment, rubric: Rubric, ledger: Ledger, left: Folder) -> None:
     failed = {one.person_id: one.fault or "" for one in submissions.faults(db, assignment)}
-    for member, report in _reports(db, assignment, rubric):
-        person, key = member.person, key_of(member)
+    for member, key, report in _reports(db, assignment, rubric):
+        person = member.person
         ledger.expect([Student(key, member.key, person.email, person.name, member.section)])
         if report is None and person.id not in failed:
             continue
@@ -78,28 +84,30 @@ def _fill(db: Connection, assignment: Assignment, rubric: Rubric, ledger: Ledger
             ledger.failed(n, failed[person.id])
 
 
-def _reports(db: Connection, assignment: Assignment, rubric: Rubric) -> Iterator[tuple[Member, Report | None]]:
-    """Every student, with the report that counts as it is to be told; None for who has no grade."""
+def _reports(db: Connection, assignment: Assignment, rubric: Rubric) -> Iterator[tuple[Member, str, Report | None]]:
+    """Every student, what they are called, and the report that counts as it is to be told; None where there is none."""
     counting = {one.grade.person_id: one for one in grades.counting(db, assignment)}
     version = assignments.version(assignments.load(rubric.assignment))
-    for member in people.members(db, assignment.course_id, "student"):
-        found = counting.get(member.person.id)
-        yield member, found and _told(found, member, rubric, version)
+    members = list(people.members(db, assignment.course_id, "student"))
+    keys = _keys(members)
+    for member in members:
+        found, key = counting.get(member.person.id), keys[member.person.id]
+        yield member, key, found and _told(found, member, key, rubric, version)
 
 
-def _told(found: grades.Counting, member: Member, rubric: Rubric, assignment_version: str) -> Report:
+def _told(found: grades.Counting, member: Member, key: str, rubric: Rubric, assignment_version: str) -> Report:
     report = Report.model_validate_json(found.report) if found.report else _of_nothing(rubric, assignment_version)
-    told = {"student": key_of(member), "origin": _origin(found, member, report)}
+    told = {"student": key, "origin": _origin(found, member, key, report)}
     if found.override:
         said = OverrideReport(graded=report.points, by=found.override.by or "", reason=found.override.text)
         told |= {"override": said, "points": found.grade.points}
     return report.model_copy(update=told)
 
 
-def _origin(found: grades.Counting, member: Member, report: Report) -> OriginReport:
+def _origin(found: grades.Counting, member: Member, key: str, report: Report) -> OriginReport:
     person = member.person
     return OriginReport(
-        path=report.submission.name, key=key_of(member), name=person.name, email=person.email,
+        path=report.submission.name, key=key, name=person.name, email=person.email,
         section=member.section, attempt=found.attempt or 1, attempts=found.attempts or 1,
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from grader import sandbox as sandboxes
 from grader.errors import GraderError
 from grader.service import desk, logs
-from grader.store import database, notices, submissions
+from grader.store import database, notices, queue
 from grader.store.database import clock, writing
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Crew:
             place.process.kill()
         with suppress(Exception), writing(self._engine) as db:  # else its lease ends some time
             for place in self._places.values():
-                submissions.put_back(db, place.name)
+                queue.put_back(db, place.name)
         for thread in self._threads:
             thread.join()
 
@@ -105,15 +105,25 @@ class Crew:
         self._places[n] = _Place(name, process, bell, monotonic())
 
     def _replace_lost(self) -> None:
-        pauses = [0.0] * self._count
+        pauses, due = [0.0] * self._count, dict[int, float]()  # when the next one of a place is begun
         while not self._ending.wait(0.2):
             connection.wait([place.process.sentinel for place in self._places.values()], timeout=LOOK)
             for n, place in list(self._places.items()):
-                if not (place.process.is_alive() or self._ending.is_set()):
+                if n not in due and not place.process.is_alive():
                     pauses[n] = min(LONGEST_PAUSE, 2 * pauses[n] + 1) if monotonic() - place.begun < SOON else 0.0
-                    self._replace(n, place, pauses[n])
+                    due[n] = monotonic() + pauses[n]
+                    self._lose(place)
+            for n in [n for n, time in due.items() if time <= monotonic() and not self._ending.is_set()]:
+                del due[n]
+                with suppress(OSError):  # it is tried again in a while
+                    self._begin(n)
             with suppress(Exception), writing(self._engine) as db:
-                submissions.reclaim(db, clock(db) - LEASE)
+                queue.reclaim(db, clock(db) - LEASE)
+
+    def _lose(self, place: _Place) -> None:
+        with suppress(Exception), writing(self._engine) as db:  # else its lease ends some time
+            queue.take_from(db, place.name)
+        place.bell.close()
 
     def _listen(self) -> None:
         """Wake everybody for what comes in elsewhere; while the database is away, they look for themselves."""
@@ -124,14 +134,6 @@ class Crew:
                         self.wake()
                     if self._ending.is_set():
                         break
-
-    def _replace(self, n: int, place: _Place, pause: float) -> None:
-        with suppress(Exception), writing(self._engine) as db:  # else its lease ends some time
-            submissions.take_from(db, place.name)
-        place.bell.close()
-        if not self._ending.wait(pause):
-            with suppress(OSError):  # it is tried again in a while
-                self._begin(n)
 
 
 def until(ending: Event, engine: Engine, *, or_ready: bool = False) -> None:
@@ -166,7 +168,7 @@ def _beat(engine: Engine, name: str) -> None:
     while True:
         sleep(BEAT)
         with suppress(Exception), writing(engine) as db:
-            submissions.renew(db, name, clock(db))
+            queue.renew(db, name, clock(db))
 
 
 def _nap(bell: Connection, longest: float) -> None:

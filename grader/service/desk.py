@@ -14,7 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from grader import __version__, grading, settings
 from grader.errors import GraderError
 from grader.service.logs import LOGGER
-from grader.store import courses, people, submissions
+from grader.store import courses, people, queue, submissions, trials
 from grader.store.database import clock, reading, writing
 from grader.values import Submission
 
@@ -47,15 +47,15 @@ class _Task(NamedTuple):
 def grade_next(engine: Engine, name: str, sandbox: Sandbox) -> bool:
     """Grade what is next in the queue; False where nothing is. `name` is this worker's, and nobody else's."""
     with writing(engine) as db:
-        submissions.put_back(db, name)  # what it could not give back, for the database was away
-        row = submissions.claim(db, name, clock(db))
+        queue.put_back(db, name)  # what it could not give back, for the database was away
+        row = queue.claim(db, name, clock(db))
     if row is None:
         return False
     try:
         with reading(engine) as db:
             task = _task(db, row)
         report = _report(task, sandbox)
-        _surely(engine, lambda db: submissions.finish(db, row, name, task.rubric, _run(report), clock(db)))
+        _surely(engine, lambda db: queue.finish(db, row, name, task.rubric, _run(report), clock(db)))
     except AWAY:  # not the submission's doing: it is put back as soon as that can be done
         raise
     except GraderError as error:
@@ -66,7 +66,7 @@ def grade_next(engine: Engine, name: str, sandbox: Sandbox) -> bool:
     else:
         LOGGER.info("graded", extra={"submission": row.public, "worker": name, "seconds": report.seconds})
         return True
-    _surely(engine, lambda db: submissions.fail(db, row, name, fault))
+    _surely(engine, lambda db: queue.fail(db, row, name, fault))
     known = {"submission": row.public, "worker": name, "tries": row.tries}
     LOGGER.error("submission %s could not be graded: %s", row.public, fault, extra=known)
     return True
@@ -98,7 +98,9 @@ def _task(db: Connection, row: submissions.Submission) -> _Task:
     member = people.membership(db, assignment.course_id, person)
     due = courses.due(db, assignment, person)
     content = submissions.content(db, row)
-    return _Task(row, content, courses.rubric(db, assignment), due, member.key if member else None)
+    tried = trials.rubric_id(db, row.trial_id) if row.trial_id else None
+    rubric = courses.rubric_version(db, tried) if tried else courses.rubric(db, assignment)
+    return _Task(row, content, rubric, due, member.key if member else None)
 
 
 def _report(task: _Task, sandbox: Sandbox) -> Report:

@@ -25,25 +25,14 @@ from grader.service.problems import Problem, nothing
 from grader.service.students import Download, attachment, plain_name
 from grader.store import exports
 from grader.store.courses import Assignment
-from grader.store.database import reading, writing
+from grader.store.database import writing
 from grader.store.exports import Export
 from grader.target import written
 
 router = APIRouter()
 LARGEST_GRADEBOOK = 1_000_000  # bytes
+MADE = sorted({*making.names()} - {"moodle-feedback"})  # which takes what came from there: a batch's folder alone
 ZIP = b"PK\x03\x04"
-
-
-class _Open(NamedTuple):
-    """An export at work: the class's folder, and the gradebook beside it where there is one."""
-
-    export: Export
-    folder: Path
-    template: Path | None
-
-    def order(self, choice: shapes.ExportChoice) -> Order:
-        forced, kept = frozenset(choice.force), frozenset(choice.keep)
-        return Order(self.folder, self.export.platform, None, forced, kept, choice.missing_zero)
 
 
 @router.get("/assignments/{assignment}/class", response_class=Download)
@@ -73,10 +62,11 @@ def new_export(
         template = plain_name(file.filename, "gradebook.csv"), file.file.read(LARGEST_GRADEBOOK + 1)
         if len(template[1]) > LARGEST_GRADEBOOK:
             raise Problem(413, "the gradebook: it is larger than 1 MB; expected one course's; use `grade export`")
+    wanted = platform, column.strip() or None
+    told = _looked_at(_Wanted("", *wanted, *(template or ("", None))), db, found)  # what is none is not kept
     with writing(engine_of(request)) as change:  # short: to look at a class takes long, and others want to write
-        begun = exports.begin(change, found, platform, column.strip() or None, template, asks.person, now())
-    with reading(engine_of(request)) as after:
-        return looked_at(after, found, begun)
+        begun = exports.begin(change, found, *wanted, template, asks.person, now())
+    return told.model_copy(update={"id": begun.public})
 
 
 @router.get("/assignments/{assignment}/exports/{export}")
@@ -84,7 +74,7 @@ def an_export(asks: Asks, db: Reads, assignment: str, export: str) -> shapes.Exp
     """What would change now."""
     needs(asks, "read")
     found, _ = assignment_for(db, asks, assignment, "instructor")
-    return looked_at(db, found, export_of(db, found, export))
+    return _looked_at(_wanted(db, export_of(db, found, export)), db, found)
 
 
 @router.post("/assignments/{assignment}/exports/{export}/file", response_class=Download)
@@ -95,16 +85,15 @@ def exported(
     needs(asks, "grade")
     found, _ = assignment_for(db, asks, assignment, "instructor")
     begun = export_of(db, found, export)
-    with _opened(db, found, begun) as open_:
-        log = open_.folder / pushes.LOG
-        before = log.stat().st_size if log.exists() else 0
-        target = open_.folder.parent / "exported"
-        _write(open_, choice, target)
-        told = log.read_bytes()[before:].decode() if log.exists() else ""
-        content = target.read_bytes()
+    with _opened(db, found, _wanted(db, begun)) as at_work:
+        log, target = at_work.folder / pushes.LOG, at_work.folder.parent / "exported"
+        before = log.stat().st_size
+        _write(at_work, choice, target)
+        told, content = log.read_bytes()[before:].decode(), target.read_bytes()
+    response = attachment(content, begun.name or f"grades.{_suffix(begun.platform, content)}")
     with writing(engine_of(request)) as change:
         exports.wrote(change, begun, told)
-    return attachment(content, begun.name or f"grades.{_suffix(begun.platform, content)}")
+    return response
 
 
 def _suffix(platform: str, content: bytes) -> str:
@@ -119,51 +108,85 @@ def export_of(db: Connection, assignment: Assignment, public: str) -> Export:
     raise nothing(f"export {public}")
 
 
+# At work.
+
+
+class _Wanted(NamedTuple):
+    """Where to, into which column, and the gradebook to fill, where there is one, with its name."""
+
+    public: str
+    platform: str
+    column: str | None
+    name: str
+    content: bytes | None
+
+
+class _AtWork(NamedTuple):
+    """The class in a folder, and the gradebook beside it where there is one."""
+
+    wanted: _Wanted
+    folder: Path
+    template: Path | None
+
+    def order(self, choice: shapes.ExportChoice) -> Order:
+        forced, kept = frozenset(choice.force), frozenset(choice.keep)
+        return Order(self.folder, self.wanted.platform, None, forced, kept, choice.missing_zero)
+
+
+def _wanted(db: Connection, export: Export) -> _Wanted:
+    content = exports.template(db, export) if export.blob else None
+    return _Wanted(export.public, export.platform, export.column, export.name, content)
+
+
 @contextmanager
-def _opened(db: Connection, assignment: Assignment, export: Export) -> Iterator[_Open]:
+def _opened(db: Connection, assignment: Assignment, wanted: _Wanted) -> Iterator[_AtWork]:
+    """Raises UsageError in the words of a page, where nobody has named an option or knows of our folders."""
     with classes.folder(db, assignment) as folder:
         (folder / pushes.LOG).write_text("".join(exports.pushed(db, assignment)), encoding="utf-8")
         template = None
-        if export.blob:
-            template = folder.parent / "template" / export.name
-            template.parent.mkdir()
-            template.write_bytes(exports.template(db, export))
-        yield _Open(export, folder, template)
+        if wanted.content is not None:
+            template = folder.parent / "gradebook"
+            template.write_bytes(wanted.content)
+        try:
+            yield _AtWork(wanted, folder, template)
+        except UsageError as error:
+            told = str(error).replace(str(template), wanted.name).replace(str(folder.parent / "exported"), "the file")
+            raise UsageError(told.replace("--to ", "").replace("--column", "its column")) from None
 
 
-def looked_at(db: Connection, assignment: Assignment, export: Export) -> shapes.Export:
+def _looked_at(wanted: _Wanted, db: Connection, assignment: Assignment) -> shapes.Export:
     """The dry run."""
     choice = shapes.ExportChoice()
-    with _opened(db, assignment, export) as open_:
-        if open_.template:
-            gradebook = filling.Template(export.platform, open_.template, export.column)
-            with compared(open_.order(choice), gradebook) as comparison:
+    with _opened(db, assignment, wanted) as at_work:
+        if at_work.template:
+            gradebook = filling.Template(wanted.platform, at_work.template, wanted.column)
+            with compared(at_work.order(choice), gradebook) as comparison:
                 changes, blocked = list(comparison.changes()), comparison.blocked()
-                return _told(export, comparison.column.title, changes, blocked, list(comparison.rows_of_nobody()))
-        source = _source(open_, choice)
+                return _told(wanted, comparison.column.title, changes, blocked, list(comparison.rows_of_nobody()))
+        source = _source(at_work, choice)
         changes = list(making.changes(source)) if making.is_logged(source.platform) else []
         blocked = sorted({change.kind for change in changes} & set(BLOCKING))
-        return _told(export, source.column or "", changes, blocked, [])
+        return _told(wanted, source.column or "", changes, blocked, [])
 
 
-def _source(open_: _Open, choice: shapes.ExportChoice) -> making.Source:
-    export = open_.export
-    if export.platform not in making.names():
-        filling.gradebook_of(export.platform, making.names())
-        raise UsageError(f"{export.platform}: the gradebook is missing; expected the file you downloaded; choose it")
-    source = making.Source(open_.folder, export.platform, export.column, choice.missing_zero)
-    if making.is_logged(export.platform):
+def _source(at_work: _AtWork, choice: shapes.ExportChoice) -> making.Source:
+    platform, column = at_work.wanted.platform, at_work.wanted.column
+    if platform not in MADE:
+        filling.gradebook_of(platform, MADE)
+        raise UsageError(f"{platform}: the gradebook is missing; expected the file you downloaded; choose it")
+    source = making.Source(at_work.folder, platform, column, choice.missing_zero)
+    if making.is_logged(platform):
         making.called(source)
     return source
 
 
-def _write(open_: _Open, choice: shapes.ExportChoice, target: Path) -> None:
-    if open_.template:
-        gradebook = filling.Template(open_.export.platform, open_.template, open_.export.column)
-        with compared(open_.order(choice), gradebook) as comparison:
+def _write(at_work: _AtWork, choice: shapes.ExportChoice, target: Path) -> None:
+    if at_work.template:
+        gradebook = filling.Template(at_work.wanted.platform, at_work.template, at_work.wanted.column)
+        with compared(at_work.order(choice), gradebook) as comparison:
             filling.fill(gradebook, comparison, target)
         return
-    source = _source(open_, choice)
+    source = _source(at_work, choice)
     is_logged = making.is_logged(source.platform)
     changes = list(making.changes(source)) if is_logged else []
     refuse_blocked(source.platform, sorted({one.kind for one in changes} & set(BLOCKING) - choice.allowed))
@@ -174,7 +197,7 @@ def _write(open_: _Open, choice: shapes.ExportChoice, target: Path) -> None:
 
 
 def _told(
-    export: Export, column: str, changes: list[Change], blocked: list[str], nobody: list[tuple[str, str]]
+    wanted: _Wanted, column: str, changes: list[Change], blocked: list[str], nobody: list[tuple[str, str]]
 ) -> shapes.Export:
     told = [
         shapes.ExportChange(
@@ -185,6 +208,6 @@ def _told(
     ]  # fmt: skip
     reasons = [shapes.Blocked(kind=kind, why=BLOCKING[kind], may_be_forced=kind not in LEFT_OUT) for kind in blocked]
     return shapes.Export(
-        id=export.public, platform=export.platform, column=column, blocked=reasons,
+        id=wanted.public, platform=wanted.platform, column=column, blocked=reasons,
         counts=dict(Counter(one.kind for one in changes)), changes=told, not_in_the_class=[name for _, name in nobody],
     )  # fmt: skip

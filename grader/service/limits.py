@@ -27,7 +27,7 @@ HEADERS = {
     b"cross-origin-opener-policy": b"same-origin",
     b"cache-control": b"no-store",
 }
-KEPT = {b"cache-control": b"public, max-age=604800"}  # what is the same for all; its address has our version in it
+KEPT = {b"cache-control": b"public, max-age=604800"}  # what is the same for all
 
 
 class Limits:
@@ -57,9 +57,10 @@ class Limits:
                 scope, receive, with_headers
             )
             return
-        largest, too_large = _largest(scope)
+        most = largest(scope)
+        too_large = TOO_LARGE if most == LARGEST_BODY else CLASS_TOO_LARGE
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > largest:
+        if not length.isdigit() or int(length) > most:
             await self._refused(scope, 413, too_large)(scope, receive, with_headers)
             return
         taken = 0
@@ -68,7 +69,7 @@ class Limits:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > largest:
+            if taken > most:
                 raise HTTPException(413, too_large)
             return message
 
@@ -86,11 +87,10 @@ class Limits:
         return self._page(status, problems.TITLES[status], detail)
 
 
-def _largest(scope: Scope) -> tuple[int, str]:
-    """How many bytes a body may have, and what is said of more."""
-    if scope["method"] == "POST" and OF_A_CLASS.fullmatch(scope["path"]):
-        return LARGEST_CLASS, CLASS_TOO_LARGE
-    return LARGEST_BODY, TOO_LARGE
+def largest(scope: Scope) -> int:
+    """How many bytes a body may have."""
+    is_class = scope["method"] == "POST" and OF_A_CLASS.fullmatch(scope["path"])
+    return LARGEST_CLASS if is_class else LARGEST_BODY
 
 
 FAULT = "a fault of ours: it is noted; expected none; try again, nothing that was answered is lost"

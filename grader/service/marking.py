@@ -10,7 +10,7 @@ from grader.service.identity import Asker, Asks, Reads, Writes, assignment_for, 
 from grader.service.problems import Problem, nothing
 from grader.service.students import due_of, submission_of
 from grader.service.teaching import of_course, refuse_without_zone
-from grader.store import courses, grades, people, submissions, trials
+from grader.store import courses, grades, people, queue, submissions, trials
 from grader.store.courses import Assignment
 from grader.store.people import Member, Person
 
@@ -103,7 +103,7 @@ def extend(
     courses.extend(db, found, student, new.due, new.reason, asks.person, now())
     for one in submissions.of_person(db, found, student):
         if before and one.received > before:
-            submissions.grade_again(db, one, f"extension: {new.reason}")
+            queue.grade_again(db, one, f"extension: {new.reason}")
     tasks.add_task(request.app.state.wake)
     return Response(status_code=204)
 
@@ -117,7 +117,7 @@ def regrade_one(
     found, member = submission_for(db, asks, submission, "grader")
     if not people.may(member, "grader"):
         raise Problem(403, "a regrade: it takes the rights of grader; ask one")
-    submissions.grade_again(db, found, f"regrade: {why.text}")
+    queue.grade_again(db, found, f"regrade by {asks.person.name}: {why.text}")
     tasks.add_task(request.app.state.wake)
     return shapes.Regrade(submissions=1)
 
@@ -129,7 +129,7 @@ def regrade_all(
     """Grade every attempt again, by the rubric of now."""
     needs(asks, "grade")
     found, _ = assignment_for(db, asks, assignment, "instructor")
-    count = submissions.grade_all_again(db, found, f"regrade: {why.text}")
+    count = queue.grade_all_again(db, found, f"regrade by {asks.person.name}: {why.text}")
     tasks.add_task(request.app.state.wake)
     return shapes.Regrade(submissions=count)
 
@@ -141,7 +141,7 @@ def try_regrade(
     """Grade everybody's attempts again, or some people's, by the rubric of now; it counts when it is applied."""
     needs(asks, "grade")
     found, _ = assignment_for(db, asks, assignment, "instructor")
-    chosen = None if new.people is None else [of_course(db, found.course_id, one).person for one in new.people]
+    chosen = None if new.people is None else _chosen(db, found, new.people)
     trial = trials.begin(db, found, chosen, new.text, asks.person, now())
     tasks.add_task(request.app.state.wake)
     return _trial(db, found, trial)
@@ -160,7 +160,7 @@ def apply_trial(asks: Asks, db: Writes, assignment: str, trial: str) -> shapes.T
     """What the trial came to counts from now on, for all at once."""
     needs(asks, "grade")
     found, _ = assignment_for(db, asks, assignment, "instructor")
-    trials.apply(db, trial_of(db, found, trial), now())
+    trials.apply(db, trial_of(db, found, trial), asks.person, now())
     return _trial(db, found, trial_of(db, found, trial))
 
 
@@ -169,8 +169,15 @@ def drop_trial(asks: Asks, db: Writes, assignment: str, trial: str) -> shapes.Tr
     """Everything stays as it is."""
     needs(asks, "grade")
     found, _ = assignment_for(db, asks, assignment, "instructor")
-    trials.drop(db, trial_of(db, found, trial), now())
+    trials.drop(db, trial_of(db, found, trial), asks.person, now())
     return _trial(db, found, trial_of(db, found, trial))
+
+
+def _chosen(db: Connection, assignment: Assignment, publics: list[str]) -> list[Person]:
+    members = {one.person.public: one.person for one in people.members(db, assignment.course_id)}
+    if unknown := next((one for one in publics if one not in members), None):
+        raise nothing(f"member {unknown}")
+    return [members[one] for one in publics]
 
 
 def trial_of(db: Connection, assignment: Assignment, public: str) -> trials.Trial:
@@ -180,15 +187,17 @@ def trial_of(db: Connection, assignment: Assignment, public: str) -> trials.Tria
 
 
 def _trial(db: Connection, assignment: Assignment, trial: trials.Trial) -> shapes.Trial:
-    keys = {one.person.id: one for one in people.members(db, assignment.course_id)}
-    changes = [
-        shapes.Difference(
-            person=keys[one.person_id].person.public, name=keys[one.person_id].person.name,
-            key=keys[one.person_id].key, submission=one.submission, attempt=one.attempt, before=one.before,
-            after=one.after, counts=one.counts,
-        )
-        for one in trials.differences(db, trial) if one.person_id in keys
-    ]  # fmt: skip
+    members = {one.person.id: one for one in people.members(db, assignment.course_id)}
+
+    def told(one: trials.Difference) -> shapes.Difference:
+        member = members.get(one.person_id)
+        person = member.person if member else people.find(db, one.person_id)  # who has left has a grade still
+        return shapes.Difference(
+            person=person.public, name=person.name, key=member and member.key, submission=one.submission,
+            attempt=one.attempt, before=one.before, after=one.after, counts=one.counts,
+        )  # fmt: skip
+
+    changes = [told(one) for one in trials.differences(db, trial)]
     return shapes.Trial(
         id=trial.public, text=trial.reason, state=trial.outcome or "open", differences=changes,  # type: ignore[arg-type] # the table allows these alone
         **trials.progress(db, trial)._asdict(),

@@ -5,13 +5,12 @@ What they do is the interface's (`marking`, `exporting`); here are its forms.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from grader import making
 from grader.errors import UsageError
 from grader.lms import gradebooks
 from grader.service import batches, classes, exporting, marking, shapes
@@ -97,8 +96,8 @@ def _student(db: Reads, who: Asker, assignment: str, person: str, why: str = "",
 
 @router.post("/assignments/{assignment}/students/{person}/{what}")
 def say(
-    request: Request, tasks: BackgroundTasks, who: Sender, db: Writes, assignment: str, person: str, what: str,
-    text: Words = "", points: Line = "", due: Line = "",
+    request: Request, tasks: BackgroundTasks, who: Sender, db: Writes, assignment: str, person: str,
+    what: Literal["override", "release", "comment", "extension"], text: Words = "", points: Line = "", due: Line = "",
 ) -> Response:  # fmt: skip
     """What a grader says of a student's grade: override, release, comment; and extension."""
 
@@ -114,7 +113,7 @@ def say(
             marking.comment(who, db, assignment, person, filled(shapes.Words, text=text))
         return f"/assignments/{assignment}/students/{person}"
 
-    response = done(db, act, lambda why, status: _student(db, who, assignment, person, why, status))
+    response = done(act, lambda db, why, status: _student(db, who, assignment, person, why, status))
     response.background = tasks
     return response
 
@@ -129,7 +128,7 @@ def regrade(
         marking.regrade_one(request, tasks, who, db, submission, filled(shapes.Words, text=text))
         return f"/submissions/{submission}"
 
-    response = done(db, act, lambda why, status: trouble(status, TITLES[status], why))
+    response = done(act, lambda _, why, status: trouble(status, TITLES[status], why))
     response.background = tasks
     return response
 
@@ -148,7 +147,7 @@ def try_regrade(
         new = filled(shapes.NewTrial, text=text, people=people)
         return f"/assignments/{assignment}/trials/{marking.try_regrade(request, tasks, who, db, assignment, new).id}"
 
-    response = done(db, act, lambda why, status: _class(db, who, assignment, why, status))
+    response = done(act, lambda db, why, status: _class(db, who, assignment, why, status))
     response.background = tasks
     return response
 
@@ -165,15 +164,14 @@ def _trial(db: Reads, who: Asker, assignment: str, trial: str, why: str = "", st
 
 
 @router.post("/assignments/{assignment}/trials/{trial}/{what}")
-def settle(who: Sender, db: Writes, assignment: str, trial: str, what: str) -> Response:
+def settle(who: Sender, db: Writes, assignment: str, trial: str, what: Literal["apply", "drop"]) -> Response:
     """Apply it, or drop it."""
 
     def act() -> str:
-        settles = marking.apply_trial if what == "apply" else marking.drop_trial
-        settles(who, db, assignment, trial)
+        {"apply": marking.apply_trial, "drop": marking.drop_trial}[what](who, db, assignment, trial)
         return f"/assignments/{assignment}/trials/{trial}"
 
-    return done(db, act, lambda why, status: _trial(db, who, assignment, trial, why, status))
+    return done(act, lambda db, why, status: _trial(db, who, assignment, trial, why, status))
 
 
 # Into gradebooks.
@@ -191,7 +189,7 @@ def _export(
     found, _ = assignment_for(db, who, assignment, "instructor")
     return page(
         "export.html", who, status, assignment=found, one=one, why=why, filled=sorted(gradebooks()),
-        made=sorted(making.names()),
+        made=exporting.MADE,
     )  # fmt: skip
 
 
@@ -204,7 +202,7 @@ def new_export(
         begun = exporting.new_export(request, who, db, assignment, platform, column, file)
         return f"/assignments/{assignment}/export/{begun.id}"
 
-    return done(db, act, lambda why, status: _export(db, who, assignment, why, status))
+    return done(act, lambda db, why, status: _export(db, who, assignment, why, status))
 
 
 @router.get("/assignments/{assignment}/export/{export}")
@@ -218,8 +216,11 @@ def exported(
     request: Request, who: Sender, db: Reads, assignment: str, export: str, force: Chosen = None, keep: Chosen = None
 ) -> Response:
     """The file itself."""
-    choice = shapes.ExportChoice(force=force or [], keep=keep or [])
-    return exporting.exported(request, who, db, assignment, export, choice)
+    choice = filled(shapes.ExportChoice, force=force or [], keep=keep or [])
+    try:
+        return exporting.exported(request, who, db, assignment, export, choice)
+    except UsageError as error:
+        return _export(db, who, assignment, str(error), 400, exporting.an_export(who, db, assignment, export))
 
 
 @router.get("/assignments/{assignment}/class.zip")

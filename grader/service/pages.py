@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from grader import grading
 from grader.service import browser, sessions, shapes, students
 from grader.service.browser import Away, Sender, Visitor, done, page, visitor
 from grader.service.identity import COOKIE, Asker, Reads, Writes, assignment_for, now, submission_for
+from grader.service.limits import LARGEST_BODY, largest
 from grader.service.problems import Problem
 from grader.store import courses, grades, people, submissions
 from grader.values import LARGEST_FILE
@@ -59,7 +59,7 @@ def enter(request: Request, db: Writes, token: Annotated[str, Form(max_length=20
 
 async def away(request: Request, _: Exception) -> Response:
     """To the entrance; what somebody had pasted, whose session is over, is given back to them there."""
-    if request.method != "POST":
+    if request.method != "POST" or largest(request.scope) > LARGEST_BODY:  # nobody's upload is read
         return RedirectResponse("/enter", 303)
     form = await request.form()
     why = "You are signed out: a session lasts twelve hours. Nothing was handed in."
@@ -133,7 +133,7 @@ def hand_in(
         return f"/submissions/{taken.public}"
 
     tasks.add_task(request.app.state.wake)
-    response = done(db, act, lambda why, status: _assignment(db, who, assignment, why, status, text))
+    response = done(act, lambda db, why, status: _assignment(db, who, assignment, why, status, text))
     response.background = tasks
     return response
 
@@ -159,11 +159,12 @@ def live(request: Request, who: Visitor, db: Reads, submission: str) -> Response
 
 
 async def _changing(request: Request, public: str) -> AsyncIterator[str]:
+    seen = None
     async for seen in students.watched(request, lambda db: students.looked_at(db, public)):
         text = " ".join(browser.rendered("standing.html", one=seen).splitlines())
         yield f"data: {text}\n\n"
-    yield "event: end\ndata:\n\n"
-    await asyncio.sleep(0)
+    if seen and seen.state in SETTLED:  # else the browser asks again by itself
+        yield "event: end\ndata:\n\n"
 
 
 @router.get("/submissions/{submission}/report")

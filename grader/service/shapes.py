@@ -119,7 +119,9 @@ class Batch(_Shape):
     by: str
     created: datetime
     platform: str | None = Field(description="What it is a download of; null where it is of no platform's layout")
-    state: Literal["received", "grading", "graded"] = Field(description="received until all of it has been read")
+    state: Literal["received", "grading", "graded", "broken"] = Field(
+        description="received until all of it has been read"
+    )
     counts: Counts
     added: int = Field(description="How many of the submissions had not been handed in before")
     unplaced: int = Field(description="How many files are no student's, or were not taken")
@@ -158,7 +160,7 @@ class NewMember(_Shape):
 
 
 class Invitation(_Shape):
-    """A link that signs somebody in, once."""
+    """A link that signs somebody in until then, or until it is made anew."""
 
     link: str
     expires: datetime
@@ -197,7 +199,7 @@ class Happening(_Shape):
     """Something that made a grade what it is; `by` is null for the grader."""
 
     at: datetime
-    kind: Literal["graded", "override", "release", "comment", "extension"]
+    kind: Literal["graded", "override", "release", "comment", "extension", "applied"]
     points: Points | None
     text: str
     by: str | None

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import quote
 
 from fastapi import APIRouter, BackgroundTasks, File, Header, Query, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, StreamingResponse
@@ -260,8 +261,9 @@ def file(asks: Asks, db: Reads, submission: str) -> Response:
 
 
 def attachment(content: bytes, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Download(content, headers=headers)
+    plain = "".join(letter if letter.isascii() and letter not in '"\\' else "_" for letter in name)
+    told = f'attachment; filename="{plain}"' + (f"; filename*=UTF-8''{quote(name)}" if plain != name else "")
+    return Download(content, headers={"Content-Disposition": told})
 
 
 @router.get("/submissions/{submission}/events", response_class=Events)
@@ -304,7 +306,7 @@ async def watched(request: Request, look: Callable[[Connection], Watched]) -> As
         seen = await asyncio.to_thread(look_again)
         if seen != last:
             yield seen
-        if seen.state in ("graded", "fault") or await request.is_disconnected():
+        if seen.state in ("graded", "fault", "broken") or await request.is_disconnected():
             return
         last = seen
         await asyncio.sleep(LOOK_EVERY)

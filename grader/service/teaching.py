@@ -92,17 +92,23 @@ def _enrolled(
     db: Connection, asks: Asker, course: str, roster: list[shapes.NewMember], *, keep_roles: bool = False
 ) -> list[Member]:
     found, me = course_for(db, asks, course, "instructor")
-    known = {one.key: one.person for one in people.members(db, found.id) if one.key}
+    members = {one.person.id: one for one in people.members(db, found.id)}
+    known = {one.key: one.person for one in members.values() if one.key}
+    addresses = people.by_addresses(db, [one.email for one in roster if one.email])
     enrolled = []
     for one in roster:
-        person = known.get(one.key) if one.key and not one.email else None
+        person = known.get(one.key) if one.key and not one.email else addresses.get(people.address(one.email))
         person = person or people.add(db, one.name, one.email, now())
-        before = people.membership(db, found.id, person)
+        before = members.get(person.id)
         role = before.role if before and keep_roles else one.role
         if before is None or before.role != role:
             _refuse_role(me, one.name, before, role)
         key, section = one.key or (before and before.key), one.section or (before and before.section)
-        enrolled.append(people.enrol(db, found.id, person, role, now(), key or None, section or None))
+        after = Member(person, found.id, role, key or None, section or None)
+        members[person.id] = (
+            after if after == before else people.enrol(db, found.id, person, role, now(), after.key, after.section)
+        )
+        enrolled.append(members[person.id])
     return enrolled
 
 
@@ -183,14 +189,15 @@ def new_rubric(asks: Asks, db: Writes, assignment: str, new: shapes.NewRubric) -
 
 @router.delete("/courses/{course}/members/{person}", status_code=204)
 def remove(asks: Asks, db: Writes, course: str, person: str) -> Response:
-    """They are in the course no more, and signed out everywhere; what they did stays."""
+    """They are in the course no more, and signed out where it was their last; what they did stays."""
     needs(asks, "grade")
     found, me = course_for(db, asks, course, "instructor")
     member = of_course(db, found.id, person)
     if member.person == asks.person or not people.may(me, member.role):
         raise Problem(403, f"{member.person.name}: you cannot remove them; ask one with more rights")
     people.leave(db, found.id, member.person, now())
-    people.revoke_all(db, member.person, None, now())
+    if not people.memberships(db, member.person):  # else what they sign in with is another course's too
+        people.revoke_all(db, member.person, None, now())
     return Response(status_code=204)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse
+from pydantic import AfterValidator
 
 from grader import assignments
 from grader import rubric as rubrics
@@ -22,16 +23,15 @@ from grader.store import people
 from grader.values import LARGEST_FILE
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-Line = Annotated[str, Form(max_length=1000)]
+Line = Annotated[str, AfterValidator(str.strip), Form(max_length=1000)]
 Text = Annotated[str, Form(max_length=200_000)]
 Upload = Annotated[UploadFile | None, File()]
 
 
 @router.post("/courses")
 def new_course(who: Sender, db: Writes, name: Line) -> Response:
-    return done(
-        db, lambda: f"/courses/{teaching.new_course(who, db, filled(shapes.NewCourse, name=name)).id}/people",
-        lambda why, status: home_page(db, who, why, status),
+    return done(lambda: f"/courses/{teaching.new_course(who, db, filled(shapes.NewCourse, name=name)).id}/people",
+        lambda db, why, status: home_page(db, who, why, status),
     )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def enrol(
         teaching.enrol(who, db, course, [one])
         return f"/courses/{course}/people"
 
-    return done(db, act, lambda why, status: _people(db, who, course, why, status))
+    return done(act, lambda db, why, status: _people(db, who, course, why, status))
 
 
 @router.post("/courses/{course}/roster")
@@ -83,7 +83,7 @@ def enrol_all(who: Sender, db: Writes, course: str, file: Annotated[UploadFile, 
         teaching.enrol_all(who, db, course, file)
         return f"/courses/{course}/people"
 
-    return done(db, act, lambda why, status: _people(db, who, course, why, status))
+    return done(act, lambda db, why, status: _people(db, who, course, why, status))
 
 
 @router.post("/courses/{course}/people/{person}/link")
@@ -100,7 +100,7 @@ def remove(who: Sender, db: Writes, course: str, person: str) -> Response:
         teaching.remove(who, db, course, person)
         return f"/courses/{course}/people"
 
-    return done(db, act, lambda why, status: _people(db, who, course, why, status))
+    return done(act, lambda db, why, status: _people(db, who, course, why, status))
 
 
 # What is asked, and by which rubric.
@@ -139,7 +139,7 @@ def new_assignment(
         return f"/assignments/{teaching.new_assignment(who, db, course, new).id}"
 
     given = {"title": title, "rubric": text, "due": due, "counts": counts, "most_attempts": most_attempts}
-    return done(db, act, lambda why, status: _new_assignment(db, who, course, why, status, **given))
+    return done(act, lambda db, why, status: _new_assignment(db, who, course, why, status, **given))
 
 
 def _uploaded(file: UploadFile | None) -> str:
@@ -156,7 +156,8 @@ def in_utc(text: str) -> datetime | None:
     if not text.strip():
         return None
     try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC)
+        time = datetime.fromisoformat(text.strip())
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except ValueError:
         raise Problem(422, f"due: found {text[:40]!r}; expected such as 2026-10-11T23:59, in UTC; correct it") from None
 
@@ -186,4 +187,4 @@ def new_rubric(who: Sender, db: Writes, assignment: str, rubric: Text = "", file
         teaching.new_rubric(who, db, assignment, filled(shapes.NewRubric, rubric=text))
         return f"/assignments/{assignment}/rubric"
 
-    return done(db, act, lambda why, status: _rubric(db, who, assignment, why, status, text))
+    return done(act, lambda db, why, status: _rubric(db, who, assignment, why, status, text))

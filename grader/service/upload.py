@@ -159,8 +159,8 @@ def _content(files: Listing, piece: Piece) -> bytes:
 
 
 def _known(time: datetime | None) -> datetime | None:
-    """A time of this century whose zone is known; None for any other."""
-    return time if time and time.tzinfo and 2000 < time.year < 2200 else None
+    """A time of this century that is past and whose zone is known; None for any other."""
+    return time if time and time.tzinfo and time.year > 2000 and time < now() else None
 
 
 def _receive(db: Connection, asked: _Asked, batch: Batch, chunk: Sequence[_Found], ledger: Ledger) -> None:

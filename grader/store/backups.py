@@ -53,7 +53,7 @@ def write(engine: Engine, path: Path) -> list[Part]:
     Raises UsageError for a file that is there already, GraderFault where it does not become a good one.
     """
     if path.exists():
-        raise UsageError(f"{path}: it is there already; expected the name of a new file; name another")
+        raise _is_there(path)
     try:
         with _draft(path) as draft:
             with database.snapshot(engine) as source:
@@ -86,6 +86,10 @@ def restore(engine: Engine, path: Path) -> list[Part]:
     return parts
 
 
+def _is_there(path: Path) -> UsageError:
+    return UsageError(f"{path}: it is there already; expected the name of a new file; name another")
+
+
 @contextmanager
 def _draft(path: Path) -> Iterator[Path]:
     """A file that nobody else may read, which has its name in the end or is gone."""
@@ -94,7 +98,10 @@ def _draft(path: Path) -> Iterator[Path]:
     try:
         yield draft
         os.fsync(descriptor)
-        draft.rename(path)
+        try:
+            os.link(draft, path)  # never over a file, also where one has come meanwhile
+        except FileExistsError:
+            raise _is_there(path) from None
     finally:
         draft.unlink(missing_ok=True)
         os.close(descriptor)

@@ -127,6 +127,11 @@ def rubric(db: Connection, assignment: Assignment) -> RubricVersion:
     return last
 
 
+def rubric_version(db: Connection, number: int) -> RubricVersion:
+    """The one of this number, which there has to be."""
+    return RubricVersion(*db.execute(select(*_RUBRIC).where(schema.rubric.c.id == number)).one())
+
+
 def _last_rubric(db: Connection, assignment: Assignment) -> RubricVersion | None:
     table = schema.rubric.c
     query = select(*_RUBRIC).where(table.assignment_id == assignment.id).order_by(table.version.desc()).limit(1)

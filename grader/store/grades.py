@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import BigInteger, column, func, insert, or_, select, table
+from sqlalchemy import BigInteger, column, exists, func, insert, or_, select, table
 
 from grader.store import schema
 from grader.store.schema import Hundredths
@@ -172,4 +172,19 @@ def history(db: Connection, assignment: Assignment, person: Person) -> list[Happ
         for at, due, reason, name in extended
     ]
     happened += [Happening(*row) for row in events]
+    happened += _applied(db, assignment, person)
     return sorted(happened, key=lambda one: one.at)
+
+
+def _applied(db: Connection, assignment: Assignment, person: Person) -> Iterator[Happening]:
+    """The trials that have changed what somebody's attempts count."""
+    trial, submission, run, by = schema.trial.c, schema.submission.c, schema.grading_run.c, schema.person.c
+    theirs = exists().where(
+        run.trial_id == trial.id, run.submission_id == submission.id, submission.person_id == person.id
+    )
+    rows = db.execute(
+        select(trial.settled, trial.reason, by.name)
+        .join(schema.person, by.id == trial.settled_by_id)
+        .where(trial.assignment_id == assignment.id, trial.outcome == "applied", theirs)
+    )
+    return (Happening(at, "applied", None, f"the regrade counts: {reason}", name) for at, reason, name in rows)

@@ -16,7 +16,7 @@ from grader.errors import UsageError
 from grader.store import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -74,7 +74,7 @@ def add(db: Connection, name: str, email: str | None, now: datetime) -> Person:
     """Somebody new; or who is known by this address, with the name they have."""
     if email and (known := _by_email(db, email)):
         return known
-    values = {"public": unguessable(), "name": name, "email": email and email.strip().casefold(), "created": now}
+    values = {"public": unguessable(), "name": name, "email": address(email), "created": now}
     try:
         with db.begin_nested():
             return Person(*db.execute(insert(schema.person).values(values).returning(*_PERSON)).one())
@@ -82,8 +82,20 @@ def add(db: Connection, name: str, email: str | None, now: datetime) -> Person:
         return add(db, name, email, now)
 
 
+def address(email: str | None) -> str | None:
+    """An address as it is kept."""
+    return email.strip().casefold() if email else None
+
+
+def by_addresses(db: Connection, emails: Sequence[str]) -> dict[str | None, Person]:
+    """Who is known by these addresses."""
+    wanted = [address(email) for email in emails]
+    rows = db.execute(select(*_PERSON).where(schema.person.c.email.in_(wanted)))
+    return {row.email: Person(*row) for row in rows}
+
+
 def _by_email(db: Connection, email: str) -> Person | None:
-    row = db.execute(select(*_PERSON).where(schema.person.c.email == email.strip().casefold())).one_or_none()
+    row = db.execute(select(*_PERSON).where(schema.person.c.email == address(email))).one_or_none()
     return Person(*row) if row else None
 
 

@@ -141,8 +141,9 @@ extension = Table(  # only ever added to; the last one of a student counts
 )  # fmt: skip
 
 trial = Table(  # a grading of what is graded already, to see what would change; it counts when it is applied
-    "trial", metadata, _id(), _public(), _to("assignment"), _text("reason"), _to("person", "by_id"), _at("created"),
-    _text("outcome", nullable=True), _at("settled", nullable=True),
+    "trial", metadata, _id(), _public(), _to("assignment"), _to("rubric"), _text("reason"), _to("person", "by_id"),
+    _at("created"), _text("outcome", nullable=True), _to("person", "settled_by_id", nullable=True),
+    _at("settled", nullable=True),
     CheckConstraint(f"outcome IN {OUTCOMES}", "outcome"),
     Index(
         "uq_trial_open", "assignment_id", unique=True, postgresql_where=text("outcome IS NULL"),

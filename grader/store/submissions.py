@@ -1,7 +1,6 @@
-"""What was handed in, and its way to a grade: received, grading, graded, or a fault of ours.
+"""What was handed in: received, grading, graded, or a fault of ours.
 
-The table is the queue, and the truth of it: whoever grades takes a row for a while, and a row that is not given back in
-time is taken again. It knows nothing of how it is graded.
+It knows nothing of how it comes there (`queue`).
 """
 
 from __future__ import annotations
@@ -9,11 +8,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import exists, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
-from grader.store import notices, schema
+from grader.store import grades, notices, schema
 from grader.store.people import unguessable
 
 if TYPE_CHECKING:
@@ -23,10 +22,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from grader.store.courses import Assignment, RubricVersion
+    from grader.store.courses import Assignment
     from grader.store.people import Person
 
-MOST_TRIES = 3  # that may lose their worker
 INTERACTIVE, BATCH = 0, 1  # priorities: somebody waits for it, or nobody does
 
 
@@ -105,9 +103,11 @@ def _refuse_without_attempts(db: Connection, assignment: Assignment, person: Per
 
 
 def used_up(db: Connection, assignment: Assignment, person: Person) -> int:
-    """How many attempts somebody has made, without those that failed by a fault of ours."""
-    mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id, _table.c.state != "fault")
-    return int(db.execute(select(func.count()).where(*mine)).scalar_one())
+    """How many attempts somebody has made, without those that have no grade by a fault of ours."""
+    run = schema.grading_run.c
+    graded = exists().where(run.submission_id == _table.c.id, grades.counts())
+    mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id)
+    return int(db.execute(select(func.count()).where(*mine, (_table.c.state != "fault") | graded)).scalar_one())
 
 
 def last(db: Connection, assignment: Assignment, person: Person) -> int:
@@ -194,97 +194,6 @@ def of_person(db: Connection, assignment: Assignment, person: Person) -> Iterato
     """Somebody's attempts, the latest first."""
     mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id)
     return (Submission(*row) for row in db.execute(select(*_FIELDS).where(*mine).order_by(_table.c.attempt.desc())))
-
-
-# The queue.
-
-
-def claim(db: Connection, worker: str, now: datetime) -> Submission | None:
-    """The next one to be graded, which is this worker's for now; None where there is none."""
-    nearest = select(_table.c.id).where(_table.c.state == "received").order_by(_table.c.priority, _table.c.id).limit(1)
-    if db.dialect.name == "postgresql":
-        nearest = nearest.with_for_update(skip_locked=True)
-    taken = {"state": "grading", "worker": worker, "claimed": now, "tries": _table.c.tries + 1}
-    query = update(_table).where(_table.c.id == nearest.scalar_subquery()).values(taken).returning(*_FIELDS)
-    row = db.execute(query).one_or_none()
-    return Submission(*row) if row else None
-
-
-def finish(db: Connection, submission: Submission, worker: str, rubric: RubricVersion, run: Run, now: datetime) -> bool:
-    """Add what came of it; False, and nothing is added, where it is not this worker's any more."""
-    if not _give_back(db, submission, worker, {"state": "graded", "tries": 0, "fault": None, "trial_id": None}):
-        return False
-    values = {
-        "submission_id": submission.id, "rubric_id": rubric.id, "trial_id": submission.trial_id,
-        "why": submission.why, "finished": now,
-    }  # fmt: skip
-    db.execute(insert(schema.grading_run).values(**values, **run._asdict()))
-    return True
-
-
-def fail(db: Connection, submission: Submission, worker: str, fault: str) -> None:
-    """It could not be graded, by our fault: to be tried again, and after so many tries for a person to look at."""
-    state = "received" if submission.tries < MOST_TRIES else "fault"
-    _give_back(db, submission, worker, {"state": state, "fault": fault})
-
-
-def _give_back(db: Connection, submission: Submission, worker: str, values: dict[str, object]) -> bool:
-    """Whether it was this worker's still. What was to be graded once more meanwhile waits again."""
-    mine = (_table.c.id == submission.id, _table.c.state == "grading", _table.c.worker == worker)
-    done = db.execute(update(_table).where(*mine).values(worker=None, claimed=None, **values)).rowcount == 1
-    wished = (_table.c.id == submission.id, _table.c.again.is_not(None), _table.c.state == "graded")
-    db.execute(update(_table).where(*wished).values(state="received", why=_table.c.again, again=None, priority=BATCH))
-    return done
-
-
-def renew(db: Connection, worker: str, now: datetime) -> None:
-    """This worker is at it still."""
-    mine = (_table.c.state == "grading", _table.c.worker == worker)
-    db.execute(update(_table).where(*mine).values(claimed=now))
-
-
-def put_back(db: Connection, worker: str) -> None:
-    """What this worker has waits again, and is none the worse for it: it was kept from giving it back."""
-    mine = (_table.c.state == "grading", _table.c.worker == worker)
-    values = {"state": "received", "worker": None, "claimed": None, "tries": _table.c.tries - 1}
-    db.execute(update(_table).where(*mine).values(values))
-
-
-def reclaim(db: Connection, before: datetime) -> int:
-    """Take from workers what they have had since before this time: they are gone. Gives how many there were."""
-    return _take(db, _table.c.claimed < before)
-
-
-def take_from(db: Connection, worker: str) -> int:
-    """Take what this worker has: it is gone."""
-    return _take(db, _table.c.worker == worker)
-
-
-def _take(db: Connection, theirs: ColumnElement[bool]) -> int:
-    lost = (_table.c.state == "grading", theirs)
-    free = {"worker": None, "claimed": None}
-    gone = {"state": "fault", "fault": "its workers were lost, one after another", **free}
-    count = db.execute(update(_table).where(*lost, _table.c.tries >= MOST_TRIES).values(gone)).rowcount
-    return count + db.execute(update(_table).where(*lost).values({"state": "received", **free})).rowcount
-
-
-def grade_again(db: Connection, submission: Submission, why: str) -> None:
-    """Put it into the queue once more, behind whoever waits; or when it is graded, where it is just being."""
-    _again(db, _table.c.id == submission.id, why)
-
-
-def grade_all_again(db: Connection, assignment: Assignment, why: str) -> int:
-    """Put every attempt at an assignment into the queue once more; gives how many there are."""
-    return _again(db, _table.c.assignment_id == assignment.id, why)
-
-
-def _again(db: Connection, which: ColumnElement[bool], why: str) -> int:
-    """What still waits is graded by the rubric of then as it is, and counts, also where it was a trial."""
-    notices.tell(db)
-    values = {"state": "received", "priority": BATCH, "tries": 0, "why": why, "fault": None, "trial_id": None}
-    idle = _table.c.state.in_(("graded", "fault")) | ((_table.c.state == "received") & _table.c.trial_id.is_not(None))
-    done = db.execute(update(_table).where(which, idle).values(values)).rowcount
-    return done + db.execute(update(_table).where(which, _table.c.state == "grading").values(again=why)).rowcount
 
 
 def faults(db: Connection, assignment: Assignment) -> Iterator[Submission]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
-from grader.store import grades, notices, schema
+from grader.store import courses, grades, notices, schema
 from grader.store.people import unguessable
 from grader.store.submissions import BATCH
 
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 
 class Trial(NamedTuple):
-    """`outcome` is applied or dropped; None while nobody has said."""
+    """`rubric_id` is the version by which all of it is graded; `outcome` applied or dropped, None while it is open."""
 
     id: int
     public: str
     assignment_id: int
+    rubric_id: int
     reason: str
     by_id: int
     created: datetime
@@ -71,7 +72,8 @@ def begin(
     another trial of the assignment is open, and where there is nothing to grade again.
     """
     values = {
-        "public": unguessable(), "assignment_id": assignment.id, "reason": reason, "by_id": by.id, "created": now,
+        "public": unguessable(), "assignment_id": assignment.id, "rubric_id": courses.rubric(db, assignment).id,
+        "reason": reason, "by_id": by.id, "created": now,
     }  # fmt: skip
     try:
         with db.begin_nested():
@@ -107,6 +109,11 @@ def open_of(db: Connection, assignment: Assignment) -> Trial | None:
     return Trial(*row) if row else None
 
 
+def rubric_id(db: Connection, number: int) -> int:
+    """By which version the trial of this number is graded."""
+    return int(db.execute(select(schema.trial.c.rubric_id).where(schema.trial.c.id == number)).scalar_one())
+
+
 def progress(db: Connection, trial: Trial) -> Progress:
     mine = _submission.c.trial_id == trial.id
     waiting = select(func.count()).where(mine, _submission.c.state.in_(("received", "grading")))
@@ -116,8 +123,9 @@ def progress(db: Connection, trial: Trial) -> Progress:
 
 
 def differences(db: Connection, trial: Trial) -> Iterator[Difference]:
-    """Every attempt whose points would be others, in the order of the attempts."""
+    """Every attempt whose points would be others, in order; not one that was graded again since, and keeps that."""
     theirs, before = _run.alias("theirs"), _run.alias("before")
+    since = exists().where(_run.c.submission_id == theirs.c.submission_id, _run.c.id > theirs.c.id, grades.counts())
     last = (
         select(func.max(_run.c.id))
         .where(_run.c.submission_id == theirs.c.submission_id, _run.c.id < theirs.c.id, grades.counts())
@@ -134,30 +142,34 @@ def differences(db: Connection, trial: Trial) -> Iterator[Difference]:
         .join(_submission, _submission.c.id == theirs.c.submission_id)
         .outerjoin(before, before.c.id == last)
         .outerjoin(current, current.c.submission_id == _submission.c.id)
-        .where(theirs.c.trial_id == trial.id, before.c.points.is_distinct_from(theirs.c.points))
+        .where(theirs.c.trial_id == trial.id, ~since.correlate(theirs))
+        .where(before.c.points.is_distinct_from(theirs.c.points))
         .order_by(_submission.c.person_id, _submission.c.attempt)
     )  # fmt: skip
     return (Difference(*row) for row in db.execute(query))
 
 
-def apply(db: Connection, trial: Trial, now: datetime) -> None:
-    """From now on what it came to counts. Raises UsageError while something of it waits, and where it is settled."""
+def apply(db: Connection, trial: Trial, by: Person, now: datetime) -> None:
+    """From now on what it came to counts. Raises UsageError while something of it waits, and where it is settled.
+
+    What could not be graded in it, for a fault of ours, keeps what it has.
+    """
     if waiting := progress(db, trial).waiting:
         raise UsageError(
             f"the trial: {waiting} of it wait still to be graded; expected all to be seen first; wait, or drop it"
         )
-    _settle(db, trial, "applied", now)
-    db.execute(update(_submission).where(_submission.c.trial_id == trial.id).values(trial_id=None))
+    _settle(db, trial, "applied", by, now)
 
 
-def drop(db: Connection, trial: Trial, now: datetime) -> None:
+def drop(db: Connection, trial: Trial, by: Person, now: datetime) -> None:
     """Everything stays as it is. Raises UsageError where it is settled."""
-    _settle(db, trial, "dropped", now)
+    _settle(db, trial, "dropped", by, now)
+
+
+def _settle(db: Connection, trial: Trial, outcome: str, by: Person, now: datetime) -> None:
+    which = (schema.trial.c.id == trial.id, schema.trial.c.outcome.is_(None))
+    values = {"outcome": outcome, "settled_by_id": by.id, "settled": now}
+    if not db.execute(update(schema.trial).where(*which).values(values)).rowcount:
+        raise UsageError("the trial: it is settled; expected one that is open; look at the grades, and begin another")
     idle = (_submission.c.trial_id == trial.id, _submission.c.state.in_(("received", "fault")))
     db.execute(update(_submission).where(*idle).values(state="graded", fault=None, trial_id=None))
-
-
-def _settle(db: Connection, trial: Trial, outcome: str, now: datetime) -> None:
-    which = (schema.trial.c.id == trial.id, schema.trial.c.outcome.is_(None))
-    if not db.execute(update(schema.trial).where(*which).values(outcome=outcome, settled=now)).rowcount:
-        raise UsageError("the trial: it is settled; expected one that is open; look at the grades, and begin another")

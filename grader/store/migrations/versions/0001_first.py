@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+revision = "0001b"  # 0001 was before there was a release
 down_revision = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -185,16 +185,20 @@ def upgrade() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("public", sa.Text(), nullable=False),
         sa.Column("assignment_id", ID, nullable=False),
+        sa.Column("rubric_id", ID, nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("by_id", ID, nullable=False),
         sa.Column("created", TIME, nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("settled_by_id", ID, nullable=True),
         sa.Column("settled", TIME, nullable=True),
         sa.CheckConstraint("outcome IN ('applied', 'dropped')", name="ck_trial_outcome"),
         sa.ForeignKeyConstraint(
             ["assignment_id"], ["assignment.id"], name="fk_trial_assignment_id", ondelete="RESTRICT"
         ),
         sa.ForeignKeyConstraint(["by_id"], ["person.id"], name="fk_trial_by_id", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(["rubric_id"], ["rubric.id"], name="fk_trial_rubric_id", ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(["settled_by_id"], ["person.id"], name="fk_trial_settled_by_id", ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name="pk_trial"),
         sa.UniqueConstraint("public", name="uq_trial_public"),
     )
