@@ -490,9 +490,9 @@ def test_a_form_that_cannot_be_done_holds_nobody_up(service, monkeypatch):
 
 
 def test_who_waits_long_is_shown_the_end_still(service, monkeypatch):
-    from grader.service import students
+    from grader.service import answers
 
-    monkeypatch.setattr(students, "LOOK_FOR", 0.3)
+    monkeypatch.setattr(answers, "LOOK_FOR", 0.3)
     found = service.hand_in().json()["id"]
     answer = Browser(service, "ada").get(f"/submissions/{found}/live")
     assert "event: end" not in answer.text

@@ -12,9 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from grader.service import shapes, upload
+from grader.service.answers import Events, plain_name, streamed
 from grader.service.identity import Asker, Asks, Reads, Writes, assignment_for, engine_of, needs, now
 from grader.service.problems import Problem, nothing
-from grader.service.students import Events, Key, earlier, plain_name, streamed, submission_of
+from grader.service.students import Key, earlier, submission_of
 from grader.store import batches, people, submissions
 from grader.store.batches import Batch
 from grader.store.courses import Assignment

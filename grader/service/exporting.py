@@ -20,9 +20,9 @@ from grader import filling, making, pushes
 from grader.comparing import BLOCKING, LEFT_OUT, Change, Order, compared, refuse_blocked
 from grader.errors import UsageError
 from grader.service import classes, shapes
+from grader.service.answers import Download, attachment, plain_name
 from grader.service.identity import Asks, Reads, assignment_for, engine_of, needs, now
 from grader.service.problems import Problem, nothing
-from grader.service.students import Download, attachment, plain_name
 from grader.store import exports
 from grader.store.courses import Assignment
 from grader.store.database import writing

@@ -175,8 +175,9 @@ def drop_trial(asks: Asks, db: Writes, assignment: str, trial: str) -> shapes.Tr
 
 def _chosen(db: Connection, assignment: Assignment, publics: list[str]) -> list[Person]:
     members = {one.person.public: one.person for one in people.members(db, assignment.course_id)}
-    if unknown := next((one for one in publics if one not in members), None):
-        raise nothing(f"member {unknown}")
+    for one in publics:
+        if one not in members:
+            raise nothing(f"member {one}")
     return [members[one] for one in publics]
 
 

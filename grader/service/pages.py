@@ -9,7 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, U
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from grader import grading
-from grader.service import browser, sessions, shapes, students
+from grader.service import answers, browser, sessions, shapes, students
 from grader.service.browser import Away, Sender, Visitor, done, page, visitor
 from grader.service.identity import COOKIE, Asker, Reads, Writes, assignment_for, now, submission_for
 from grader.service.limits import LARGEST_BODY, largest
@@ -155,12 +155,12 @@ def a_submission(who: Visitor, db: Reads, submission: str) -> HTMLResponse:
 def live(request: Request, who: Visitor, db: Reads, submission: str) -> Response:
     """The part of that page that changes, each time it does (server-sent events)."""
     found, _ = submission_for(db, who, submission)
-    return students.Events(_changing(request, found.public))
+    return answers.Events(_changing(request, found.public))
 
 
 async def _changing(request: Request, public: str) -> AsyncIterator[str]:
     seen = None
-    async for seen in students.watched(request, lambda db: students.looked_at(db, public)):
+    async for seen in answers.watched(request, lambda db: students.looked_at(db, public)):
         text = " ".join(browser.rendered("standing.html", one=seen).splitlines())
         yield f"data: {text}\n\n"
     if seen and seen.state in SETTLED:  # else the browser asks again by itself

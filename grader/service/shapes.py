@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerialize
 
 Points = Annotated[Decimal, PlainSerializer(float, when_used="json")]
 Role = Literal["student", "grader", "instructor", "admin"]
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
-Text = Annotated[str, Field(max_length=10_000)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", examples=["Ada Lovelace"])]
+Text = Annotated[str, Field(max_length=10_000, examples=["explained it well in the office hour"])]
 Moment = Annotated[  # with its zone, and of a calendar that every database keeps
     AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))
 ]
@@ -153,10 +153,10 @@ class Member(_Shape):
 
 class NewMember(_Shape):
     name: Name
-    email: Annotated[str, Field(max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    email: Annotated[str, Field(max_length=320, pattern=r"^[^@\s]+@[^@\s]+$", examples=["ada@x.edu"])] | None = None
     role: Role = "student"
-    key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    section: Annotated[str, Field(max_length=200)] | None = None
+    key: Annotated[str, Field(min_length=1, max_length=200, examples=["000123"])] | None = None
+    section: Annotated[str, Field(max_length=200, examples=["A"])] | None = None
 
 
 class Invitation(_Shape):
@@ -180,7 +180,7 @@ class Grade(_Shape):
 
 
 class Override(_Shape):
-    points: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=2)]
+    points: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=2, examples=[9.5])]
     reason: Annotated[Text, Field(min_length=1)]
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import json
-from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, TypeVar
-from urllib.parse import quote
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, File, Header, Query, Request, Response, UploadFile
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
 from grader import grading
 from grader.render import html
 from grader.report import Report
 from grader.service import shapes
+from grader.service.answers import Download, Events, attachment, plain_name, streamed
 from grader.service.identity import (
     ALL,
     Asker,
@@ -26,7 +23,6 @@ from grader.service.identity import (
     Writes,
     assignment_for,
     course_for,
-    engine_of,
     needs,
     now,
     submission_for,
@@ -34,7 +30,6 @@ from grader.service.identity import (
 from grader.service.problems import Problem, nothing
 from grader.store import courses, grades, people, submissions
 from grader.store.courses import Assignment
-from grader.store.database import reading
 from grader.store.people import Person
 from grader.values import LARGEST_FILE
 
@@ -42,21 +37,7 @@ router = APIRouter()
 PAGE = 50
 MOST_WAITING = 10_000  # in the queue: then it is told to come again
 MOST_LATELY, LATELY = 30, timedelta(minutes=10)  # files of one student's
-LOOK_EVERY, LOOK_FOR = 0.3, 300.0  # seconds: how often a submission that is watched is looked at, and how long
-Watched = TypeVar("Watched", shapes.Submission, shapes.Batch)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
-
-
-class Download(Response):
-    """A file to be kept, and never to be shown as a page."""
-
-    media_type = "application/octet-stream"
-
-
-class Events(StreamingResponse):
-    """What is told as it happens (server-sent events)."""
-
-    media_type = "text/event-stream"
 
 
 @router.get("/me")
@@ -194,12 +175,6 @@ def earlier(
     return known
 
 
-def plain_name(name: str | None, otherwise: str) -> str:
-    """A file's own name, without folders and without what a terminal would obey."""
-    last = (name or "").replace("\\", "/").rpartition("/")[2]
-    return "".join(letter for letter in last if letter.isprintable())[:200] or otherwise
-
-
 @router.get("/assignments/{assignment}/submissions")
 def my_submissions(
     asks: Asks, db: Reads, assignment: str, before: Annotated[int | None, Query(ge=1, le=2**31)] = None
@@ -260,12 +235,6 @@ def file(asks: Asks, db: Reads, submission: str) -> Response:
     return attachment(submissions.content(db, found), f"attempt-{found.attempt}.py")
 
 
-def attachment(content: bytes, name: str) -> Response:
-    plain = "".join(letter if letter.isascii() and letter not in '"\\' else "_" for letter in name)
-    told = f'attachment; filename="{plain}"' + (f"; filename*=UTF-8''{quote(name)}" if plain != name else "")
-    return Download(content, headers={"Content-Disposition": told})
-
-
 @router.get("/submissions/{submission}/events", response_class=Events)
 def events(request: Request, asks: Asks, db: Reads, submission: str) -> Response:
     """How far it is, as it goes on: an event for each change (server-sent events), until it is graded."""
@@ -282,31 +251,3 @@ def looked_at(db: Connection, public: str) -> shapes.Submission:
     if (seen := submissions.find(db, public)) is None:
         raise nothing(f"submission {public}")
     return submission_of(db, seen)
-
-
-def streamed(request: Request, look: Callable[[Connection], Watched]) -> Events:
-    """An event for each change of what is looked at, until it is graded."""
-    return Events(_told(request, look))
-
-
-async def _told(request: Request, look: Callable[[Connection], Watched]) -> AsyncIterator[str]:
-    async for seen in watched(request, look):
-        yield f"event: {seen.state}\ndata: {json.dumps(seen.model_dump(mode='json'))}\n\n"
-
-
-async def watched(request: Request, look: Callable[[Connection], Watched]) -> AsyncIterator[Watched]:
-    """What is looked at, each time it has changed, until it is graded, or nobody looks any more."""
-
-    def look_again() -> Watched:
-        with reading(engine_of(request)) as db:
-            return look(db)
-
-    last = None
-    for _ in range(int(LOOK_FOR / LOOK_EVERY)):
-        seen = await asyncio.to_thread(look_again)
-        if seen != last:
-            yield seen
-        if seen.state in ("graded", "fault", "broken") or await request.is_disconnected():
-            return
-        last = seen
-        await asyncio.sleep(LOOK_EVERY)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from grader import grading, roster
 from grader.service import shapes
+from grader.service.answers import plain_name
 from grader.service.identity import (
     PERSONAL,
     Asker,
@@ -24,7 +25,7 @@ from grader.service.identity import (
     now,
 )
 from grader.service.problems import Problem, nothing
-from grader.service.students import assignment_of, plain_name
+from grader.service.students import assignment_of
 from grader.store import courses, people
 from grader.store.people import Member
 from grader.values import LARGEST_FILE

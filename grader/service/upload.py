@@ -17,9 +17,9 @@ from grader.listing import Unreadable
 from grader.lms import Unplaced
 from grader.roster import Student
 from grader.service import desk
+from grader.service.answers import plain_name
 from grader.service.identity import now
 from grader.service.problems import Problem
-from grader.service.students import plain_name
 from grader.store import batches, courses, people, submissions
 from grader.store.batches import HandIn
 from grader.store.database import reading, writing
