@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 LOOK_EVERY, LOOK_FOR = 0.3, 300.0  # seconds: how often what is watched is looked at, and how long
+STREAM = "text/event-stream"
+TOLD: dict[int | str, dict[str, Any]] = {200: {"description": "An event for each change", "content": {STREAM: {}}}}
 Watched = TypeVar("Watched", shapes.Submission, shapes.Batch)
 
 
@@ -33,9 +35,10 @@ class Download(Response):
 
 
 class Events(StreamingResponse):
-    """What is told as it happens (server-sent events)."""
+    """What is told as it happens (server-sent events). It describes itself by `TOLD`: it is no string."""
 
-    media_type = "text/event-stream"
+    def __init__(self, content: AsyncIterator[str], status_code: int = 200) -> None:
+        super().__init__(content, status_code, media_type=STREAM)
 
 
 def attachment(content: bytes, name: str) -> Response:

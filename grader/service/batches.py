@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from grader.service import shapes, upload
-from grader.service.answers import Events, plain_name, streamed
+from grader.service.answers import TOLD, Events, plain_name, streamed
 from grader.service.identity import Asker, Asks, Reads, Writes, assignment_for, engine_of, needs, now
 from grader.service.problems import Problem, nothing
 from grader.service.students import Key, earlier, submission_of
@@ -84,7 +84,7 @@ def a_batch(asks: Asks, db: Reads, assignment: str, batch: str) -> shapes.WholeB
     return _whole(db, _batch_for(db, asks, assignment, batch))
 
 
-@router.get("/assignments/{assignment}/batches/{batch}/events", response_class=Events)
+@router.get("/assignments/{assignment}/batches/{batch}/events", response_class=Events, responses=TOLD)
 def events(request: Request, asks: Asks, db: Reads, assignment: str, batch: str) -> Response:
     """How far an upload is, as it goes on: an event for each change (server-sent events), until all is graded."""
     needs(asks, "read")

@@ -14,7 +14,7 @@ from grader import grading
 from grader.render import html
 from grader.report import Report
 from grader.service import shapes
-from grader.service.answers import Download, Events, attachment, plain_name, streamed
+from grader.service.answers import TOLD, Download, Events, attachment, plain_name, streamed
 from grader.service.identity import (
     ALL,
     Asker,
@@ -235,7 +235,7 @@ def file(asks: Asks, db: Reads, submission: str) -> Response:
     return attachment(submissions.content(db, found), f"attempt-{found.attempt}.py")
 
 
-@router.get("/submissions/{submission}/events", response_class=Events)
+@router.get("/submissions/{submission}/events", response_class=Events, responses=TOLD)
 def events(request: Request, asks: Asks, db: Reads, submission: str) -> Response:
     """How far it is, as it goes on: an event for each change (server-sent events), until it is graded."""
     needs(asks, "read")
