@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SAME_FACTOR = 1e-6  # relative, between the factors by which answers are off
 MOST_WORKED_OUT = 30_000  # wrong answers: those to the calls of a batch
 _FAILS: Any = object()  # what a formula gives that cannot be evaluated
-_worked_out: dict[tuple[int, int], tuple[Any, Call, Any]] = {}  # it keeps what it is found by from being another's
+_worked_out: dict[tuple[int, int], _Expected] = {}
 
 # Mistakes that are none of a homework's formulas, recognised for every homework whose catalogue has them.
 CONSTANT_FACTOR = "constant_factor"
@@ -40,6 +40,16 @@ class Diagnosis(NamedTuple):
     mistake: str | None = None
     hint: str | None = None
     by_value: bool = False
+
+
+class _Expected(NamedTuple):
+    """What a formula gives for a call, and its largest entry; of both, so that none is found by another's number."""
+
+    formula: Callable[[Call], Any]
+    call: Call
+    value: Any
+    place: int = 0
+    largest: complex = 0
 
 
 def diagnose(feedback: Feedback, judged: Sequence[Judged], tolerance: float) -> Diagnosis:
@@ -96,22 +106,40 @@ def _formulas(feedback: Feedback, judged: Sequence[Judged], tolerance: float) ->
 
 def _explains(formula: Callable[[Call], Any], entry: Judged, tolerance: float) -> bool:
     expected = _expected(formula, entry.call)
-    if expected is _FAILS:
+    if expected.value is _FAILS:
         return entry.outcome.kind == "raised"
-    if expected is None:  # an index that leads to what a network does not have
+    if expected.value is None:  # an index that leads to what a network does not have
         return entry.outcome.kind == "wrong_type"
-    answer = _fitted(entry.outcome, expected.shape)
-    return answer is not None and judge.normwise_error(answer, expected) <= tolerance
+    answer = _fitted(entry.outcome, expected.value.shape)
+    if answer is None or not _is_near(answer.item(expected.place), expected.largest, tolerance):
+        return False  # nearly every formula parts from an answer at its largest entry
+    return judge.normwise_error(answer, expected.value) <= tolerance
 
 
-def _expected(formula: Callable[[Call], Any], call: Call) -> Any:
+def _is_near(number: complex, expected: complex, tolerance: float) -> bool:
+    try:
+        return abs(number - expected) <= tolerance * abs(expected)
+    except OverflowError:  # of a complex number
+        return False
+
+
+def _expected(formula: Callable[[Call], Any], call: Call) -> _Expected:
     """What a wrong formula gives for a call, worked out once for all who are asked it."""
     key = id(formula), id(call)
     if (found := _worked_out.get(key)) is None:
         if len(_worked_out) >= MOST_WORKED_OUT:
             _worked_out.clear()
-        found = _worked_out[key] = (formula, call, _applied(formula, call))
-    return found[2]
+        found = _worked_out[key] = _work_out(formula, call)
+    return found
+
+
+def _work_out(formula: Callable[[Call], Any], call: Call) -> _Expected:
+    value = _applied(formula, call)
+    if value is _FAILS or value is None:
+        return _Expected(formula, call, value)
+    with np.errstate(over="ignore"):
+        place = int(np.abs(value).argmax())
+    return _Expected(formula, call, value, place, value.item(place))
 
 
 def _applied(formula: Callable[[Call], Any], call: Call) -> Any:

@@ -22,7 +22,7 @@ from grader.errors import GraderFault, UsageError
 from grader.worker import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from grader.worker import Job
 
@@ -45,9 +45,7 @@ def local(jobs: int, packed: bytes) -> Executor:
     """So many processes of this machine; one job at a time needs none."""
     if jobs == 1:
         return _Here()
-    # spawned: a fork of a process that may have threads is no place to start from
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(jobs, context, worker.prepare, (packed,))
+    return _Processes(jobs, packed)
 
 
 def cluster(address: str) -> Executor:
@@ -78,6 +76,23 @@ class _Here(Executor):
         future: Future[Any] = Future()
         future.set_result(function(*arguments, **keywords))
         return future
+
+
+class _Processes(ProcessPoolExecutor):
+    """Processes of this machine, and what their walls are made from, which is closed with them."""
+
+    def __init__(self, jobs: int, packed: bytes) -> None:
+        self._walls = worker.walls(packed)
+        # spawned: a fork of a process that may have threads is no place to start from
+        super().__init__(jobs, multiprocessing.get_context("spawn"), worker.prepare, (packed, self._walls))
+
+    def submit(self, function: Callable[..., Any], packed: bytes, jobs: Sequence[Job]) -> Future[Any]:  # type: ignore[override]  # nothing else is ever handed out
+        worker.expect(self._walls, jobs)
+        return super().submit(function, packed, jobs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        self._walls.close()
 
 
 class _Cluster(Executor):

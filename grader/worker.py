@@ -116,7 +116,7 @@ def _desk(packed: bytes) -> _Desk:
         return _open[packed]
 
 
-def _furnished(packed: bytes) -> _Desk:
+def _furnished(packed: bytes, walls: Sandbox | None = None) -> _Desk:
     setting: Setting = pickle.loads(packed)  # noqa: S301 it comes from the grader that hands out the jobs
     rubric = setting.rubric
     assignment = assignments.load(rubric.assignment, beside=rubric.path.parent)
@@ -127,7 +127,7 @@ def _furnished(packed: bytes) -> _Desk:
             f"a worker: it has {found}; expected {wanted}, as where the batch was started; install the same on all "
             "machines"
         )
-    return _Desk(rubric, assignment, sandboxes.start(setting.sandbox, cores()))
+    return _Desk(rubric, assignment, walls or sandboxes.start(setting.sandbox, cores()))
 
 
 def _in_words(version: str, assignment_version: str, packages: dict[str, str]) -> str:
@@ -171,12 +171,26 @@ def reported(job: Job, report: Report) -> Result:
 # A process of this machine that does nothing else.
 
 
-def prepare(packed: bytes) -> None:
+def walls(packed: bytes) -> Sandbox:
+    """What such processes have in common: each gets walls of its own, made from what is imported once for all."""
+    setting: Setting = pickle.loads(packed)  # noqa: S301 it comes from this very process
+    return sandboxes.start(setting.sandbox, cores())
+
+
+def expect(walls: Sandbox, jobs: Sequence[Job]) -> None:
+    """Have what these need imported before it is their turn."""
+    for job in jobs:
+        with suppress(GraderError):  # the job will meet it again, and tell
+            walls.expect(job.submission.source)
+
+
+def prepare(packed: bytes, walls: Sandbox) -> None:
     """Leave interrupts to who started this process, end when that one does, and get ready."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     with suppress(GraderError):  # the first job will meet it again, and tell
-        _desk(packed).sandbox.warm()
+        _open[packed] = _furnished(packed, walls)
+        walls.warm()
 
 
 def _end_with_parent() -> None:

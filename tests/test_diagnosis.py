@@ -134,6 +134,11 @@ def named(report, part):
     return criterion
 
 
+def test_numbers_too_large_to_be_compared_have_no_name(grade):
+    report = grade(RIGHT + DB + "    return np.full((len(b[l]), len(b[l])), (1.7e308 + 1.7e308j) * (1 - l / 100))")
+    assert {criterion.id: criterion.misconception for criterion in report.criteria}["a3"] is None
+
+
 @pytest.mark.parametrize(("part", "name", "function"), MISTAKES, ids=[f"{part} {name}" for part, name, _ in MISTAKES])
 def test_a_mistake_is_named(part, name, function, grade):
     criterion = named(grade(f"{RIGHT}\n{function}\n"), part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
 import resource
@@ -23,7 +24,7 @@ from hostile import remains
 from grader import engine, sandbox
 from grader.errors import GraderFault
 from grader.sandbox import layers, packing, preload, zygote
-from grader.sandbox.channel import PLAIN, RICHER, WITH_LIBRARY, WITH_SCIPY
+from grader.sandbox.channel import KINDS, PLAIN, RICHER, WITH_LIBRARY, WITH_SCIPY
 from grader.sandbox.exchange import Fate, Request
 from grader.values import Call, Limits, Part
 
@@ -41,7 +42,7 @@ def answer_of(walls, source, limits=Limits()):  # noqa: B008 a frozen value
 
 
 def process_of(walls, n=0):
-    return walls._all[n]._sealed[PLAIN]._popen.pid
+    return remains.process_of(walls._all[n]._sealed[PLAIN].pidfd)
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +125,10 @@ def test_after_it_was_closed_nothing_starts_again():
 def test_a_worker_that_is_busy_while_it_is_closed_leaves_no_zygote():
     backend = zygote.start()
     with backend._worker() as worker:
-        worker.begin()
+        worker.seal(PLAIN)
         backend._walls.closed = True  # as close() does first; it may come to this worker before that has begun
-    assert worker._begun is None
+    assert not worker._sealed
+    backend.close()
 
 
 def test_all_submissions_draw_other_random_numbers(walls):
@@ -157,6 +159,22 @@ def test_a_pipe_that_cannot_be_made_leaves_none_behind():
             walls._all[0].stop()
         assert failed
         assert len(descriptors()) <= held
+
+
+def answer_elsewhere(walls, told):
+    with closing(walls):
+        told.put((answer_of(walls, "def f(x): return 5"), remains.descendants(os.getpid())))
+
+
+def test_in_another_process_it_has_zygotes_of_its_own_and_the_same_stem():
+    processes = multiprocessing.get_context("spawn")
+    told = processes.SimpleQueue()
+    with closing(zygote.start()) as walls:
+        process = processes.Process(target=answer_elsewhere, args=(walls, told))
+        process.start()
+        assert told.get() == (5, [])
+        process.join(60)
+        assert answer_of(walls, "def f(x): return 6") == 6
 
 
 # What can be imported.
@@ -320,11 +338,33 @@ def test_memory_is_counted_from_what_the_zygote_has(walls):
 # A zygote that is lost.
 
 
-def test_a_lost_zygote_is_replaced_between_submissions():
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_lost_zygote_is_replaced_between_submissions(kind):
+    with closing(zygote.start()) as walls:
+        source = {PLAIN: "", WITH_LIBRARY: "import socket", WITH_SCIPY: "import scipy"}[kind] + "\ndef f(x): return 2"
+        answer_of(walls, source)
+        [process] = walls._all[0]._sealed.values()
+        process.kill()
+        with pytest.raises(GraderFault, match="its zygote was lost"):  # nobody else holds its end of the channel
+            use_up(process)
+        assert answer_of(walls, source) == 2
+
+
+def use_up(process):
+    while True:
+        process.child().close()
+
+
+def test_a_lost_stem_costs_no_zygote_and_the_next_comes_from_another():
     with closing(zygote.start()) as walls:
         answer_of(walls, "def f(x): return 1")
-        os.kill(process_of(walls), signal.SIGKILL)
+        process, stem = process_of(walls), walls._walls.stem()
+        stem._popen.kill()
+        stem._popen.wait()
         assert answer_of(walls, "def f(x): return 2") == 2
+        assert process_of(walls) == process
+        assert answer_of(walls, "import socket\ndef f(x): return 3") == 3
+        assert walls._walls.stem() is not stem
 
 
 def test_a_submission_whose_zygote_is_lost_is_tried_once_more():
@@ -349,10 +389,10 @@ def test_a_submission_that_loses_every_zygote_is_our_fault():
             assert not slow.done()
             time.sleep(0.01)
             process = walls._all[0]._sealed.get(PLAIN)
-            if process and process._popen.pid not in killed:
+            if process and process not in killed:
                 time.sleep(0.2)  # until the submission runs in it
-                killed.add(process._popen.pid)
-                process._popen.kill()
+                killed.add(process)
+                process.kill()
         with pytest.raises(GraderFault, match="its zygote was lost"):
             slow.result(60)
         assert answer_of(walls, "def f(x): return 4") == 4  # the next finds a new one

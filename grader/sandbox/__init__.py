@@ -13,7 +13,8 @@ child and knows nothing of grading, of answers, or of what is inside a frame.
 
     zygote      backend, the default: every submission in a fork of a process that has numpy loaded
       zygote_process, channel                       one such process from outside; what the two say to each other
-      forkserver, preload                           that process from inside; what it imports
+      forkserver                                    that process from inside
+      stem_process, stem, preload                   where zygotes come from, from outside and inside; what it imports
       layers, namespaces, confinement               the walls by name; those it puts up once; those of each child
       policy, seccomp, linux, rlimits               the table of system calls; the filter made of it; mechanism
 
@@ -40,7 +41,10 @@ PACKAGES = ("numpy", "scipy")
 
 
 class Sandbox(Protocol):
-    """One backend, started. Every method may be called from several threads at once."""
+    """One backend, started. Every method may be called from several threads at once.
+
+    A process that this one starts may be sent it, and has one like it then.
+    """
 
     @property
     def name(self) -> str: ...
@@ -59,6 +63,9 @@ class Sandbox(Protocol):
 
     def warm(self) -> None:
         """Get a child ready ahead of the next session, while the caller does something else."""
+
+    def expect(self, source: bytes) -> None:
+        """Such a submission will come, here or where this was sent: have what it needs imported, in good time."""
 
     def session(self, source: bytes) -> AbstractContextManager[Session]:
         """A place for one submission, in which children of its own load the source and answer what they are asked."""

@@ -1,10 +1,13 @@
-"""What a grader and its zygote say to each other, over a socket of theirs that no student's code ever holds.
+"""What a grader, its stem and its zygotes say to each other, over sockets of theirs that no student's code ever holds.
 
-    grader to zygote    PLAIN, WITH_LIBRARY or WITH_SCIPY, once; then START with three descriptors, for each child
-    zygote to grader    which layers stand, once, as JSON; then STARTED with the child's pidfd, and an ENDING
+    grader to stem      PLAIN, WITH_LIBRARY or WITH_SCIPY and the wanted layers, with two descriptors, for each zygote;
+                        with none, to have it get ready for such a one
+    zygote to grader    which layers stand, once, as JSON with the zygote's pidfd; then of each child STARTED with its
+                        pidfd, and an ENDING
+    grader to zygote    START with three descriptors, for each child
 
-The descriptors of START are a child's ends: request, response, output. It may be sent ahead: the zygote comes to it
-when the child before has ended.
+The descriptors of a zygote are its end of the channel, and what it complains to; those of START are a child's ends:
+request, response, output. It may be sent ahead: the zygote comes to it when the child before has ended.
 """
 
 from __future__ import annotations

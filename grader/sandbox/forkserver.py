@@ -1,4 +1,4 @@
-"""The zygote's program: import everything once, wall itself in, then fork a child for each submission.
+"""The zygote's program: wall itself in, then fork a child for each submission. All is imported when it begins.
 
 It never sees a byte of a student's: it leaves three pipe ends to the child and tells the grader how
 the child ended. One child at a time.
@@ -46,30 +46,27 @@ class _Zygote(NamedTuple):
     own_namespace: int | None
 
 
-def main() -> NoReturn:
-    """Serve until the grader closes its end, or dies."""
-    gc.disable()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it cannot wait for a child, and it is inherited
-    wanted = sys.argv[3].split(",")
-    channel = socket.socket(fileno=_kept(os.dup(0)))
-    preload.plain()
-    if not (asked := channel.recv(LONGEST_MESSAGE)):
-        os._exit(0)
-    preload.besides(asked)
-    harness.rehearse(20)  # as often as the interpreter wants to see a function before it specialises it
+def main(ends: Sequence[int], kind: bytes, wanted: Collection[str]) -> NoReturn:
+    """Serve until the grader closes its end, or dies. `ends` are those of the channel and of what it complains to."""
+    channel_end, complaints = ends
+    channel = socket.socket(fileno=kept(channel_end))
+    os.dup2(complaints, 2)
+    os.close(complaints)
     harness.forget_the_grader()
-    preload.watch(asked)
+    preload.watch(kind)
+    process = os.pidfd_open(os.getpid())
     try:
         zygote = _seal(wanted)
     except (_Refusal, OSError) as refusal:
         channel.send(json.dumps({"refusal": str(refusal)}).encode()[:LONGEST_MESSAGE])
         os._exit(1)
-    channel.send(json.dumps({"standing": zygote.standing}).encode())
+    socket.send_fds(channel, [json.dumps({"standing": zygote.standing}).encode()], [process])
+    os.close(process)
     _serve(channel, zygote)
     os._exit(0)
 
 
-def _kept(descriptor: int) -> int:
+def kept(descriptor: int) -> int:
     """The same, out of a child's way."""
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_KEPT)
     os.close(descriptor)
@@ -84,10 +81,10 @@ def _seal(wanted: Collection[str]) -> _Zygote:
     if (tasks := len(list(Path("/proc/self/task").iterdir()))) != 1:
         raise _Refusal(f"numpy runs {tasks} threads; expected one, for a process with threads cannot be walled in")
     standing = list(namespaces.enter(wanted))
-    null = _kept(os.open(os.devnull, os.O_RDWR))
+    null = kept(os.open(os.devnull, os.O_RDWR))
     _fill_below(FIRST_KEPT, null)
-    own_namespace = _kept(os.open("/proc/self/ns/pid", os.O_RDONLY)) if layers.PID in standing else None
-    ruleset = _kept(_ruleset()) if layers.LANDLOCK in wanted else null
+    own_namespace = kept(os.open("/proc/self/ns/pid", os.O_RDONLY)) if layers.PID in standing else None
+    ruleset = kept(_ruleset()) if layers.LANDLOCK in wanted else null
     address_space = rlimits.address_space()
     if layers.ROOT in wanted and layers.USER in standing and namespaces.empty_the_root():
         standing.append(layers.ROOT)

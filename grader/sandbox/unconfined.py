@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import BoundedSemaphore
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grader.errors import GraderFault
 from grader.sandbox import interpreter
@@ -55,9 +55,16 @@ class Unconfined:
         self._free = BoundedSemaphore(workers)
         self._spares: list[_Process] = []
 
+    def __reduce__(self) -> Any:
+        """Sent to another process, it is another one like it."""
+        return Unconfined, (self.workers,)
+
     def warm(self) -> None:
         """Start the next child now: it imports numpy while the caller does something else."""
         self._spares.append(_Process())
+
+    def expect(self, source: bytes) -> None:
+        """Nothing is shared by its processes."""
 
     @contextmanager
     def session(self, source: bytes) -> Iterator[Session]:

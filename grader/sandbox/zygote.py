@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, suppress
-from queue import Empty, LifoQueue
+from contextlib import ExitStack, contextmanager, suppress
+from queue import LifoQueue
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grader.errors import GraderFault
 from grader.sandbox import layers, preload
 from grader.sandbox.channel import KINDS, PLAIN, RICHER
 from grader.sandbox.session import Session
+from grader.sandbox.stem_process import Stem
 from grader.sandbox.zygote_process import Refusal, ZygoteProcess, unstartable
 
 if TYPE_CHECKING:
@@ -33,15 +34,22 @@ class Zygote:
 
     name = "zygote"
 
-    def __init__(self, workers: int, wanted: Collection[str] = layers.ALL) -> None:
-        """`wanted` leaves layers out only where a test or a measurement needs to see what one of them does."""
+    def __init__(self, workers: int, wanted: Collection[str] = layers.ALL, stem: Stem | None = None) -> None:
+        """`wanted` leaves layers out only where a test or a measurement needs to see what one of them does.
+
+        `stem` is where its zygotes come from at first: another sandbox's, or one of its own.
+        """
         self.workers = workers
         self._wanted = tuple(layer for layer in layers.ALL if layer in wanted)
-        self._walls = _Walls()
+        self._walls = _Walls(stem)
         self._all = [_Worker(self._wanted, self._walls) for _ in range(workers)]
         self._idle: LifoQueue[_Worker] = LifoQueue()
         for worker in self._all:
             self._idle.put(worker)
+
+    def __reduce__(self) -> Any:
+        """Sent to another process, it is another sandbox with the same stem: all is imported once for both."""
+        return Zygote, (self.workers, self._wanted, self._walls.stem())
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -56,9 +64,11 @@ class Zygote:
         return tuple(layer for layer in self._wanted if layer not in (*standing, *needless))
 
     def warm(self) -> None:
-        """Start a zygote now: it imports numpy while the caller does something else."""
-        with suppress(Empty), self._worker(wait=False) as worker:
-            worker.begin()
+        """Start the stem now: it imports numpy while the caller does something else."""
+        self._walls.stem()
+
+    def expect(self, source: bytes) -> None:
+        self._walls.expect(preload.needed(source))
 
     @contextmanager
     def session(self, source: bytes) -> Iterator[Session]:
@@ -69,10 +79,11 @@ class Zygote:
         self._walls.closed = True
         for worker in self._all:
             worker.stop()
+        self._walls.close()
 
     @contextmanager
-    def _worker(self, *, wait: bool = True) -> Iterator[_Worker]:
-        worker = self._idle.get(block=wait)
+    def _worker(self) -> Iterator[_Worker]:
+        worker = self._idle.get()
         try:
             yield worker
         finally:
@@ -114,12 +125,48 @@ class _Session(Session):
 
 
 class _Walls:
-    """What all zygotes of one sandbox have in common: the layers that stand, and whether it was closed."""
+    """What all zygotes of one sandbox have in common: their stem, the layers that stand, and whether it was closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, stem: Stem | None) -> None:
         self.standing: tuple[str, ...] | None = None
         self.closed = False
         self._lock = Lock()
+        self._stem = stem
+        self._left: list[Stem] = []
+        self._expected: set[bytes] = set()  # kinds it was told to get ready for
+
+    def stem(self) -> Stem:
+        """Where zygotes come from; it is started when it is needed first."""
+        with self._lock:
+            if self.closed:
+                raise GraderFault("sandbox 'zygote': it was closed; expected to be open; start another one")
+            try:
+                self._stem = self._stem or Stem()
+            except OSError as error:
+                raise unstartable(error) from None
+            return self._stem
+
+    def expect(self, kind: bytes) -> None:
+        """Have the stem get ready for zygotes of this kind."""
+        if kind not in self._expected:
+            self._expected.add(kind)
+            with suppress(OSError):  # it is lost: whoever asks it for a zygote will be told
+                self.stem().get_ready(kind)
+
+    def leave(self, stem: Stem) -> None:
+        """No zygote came from it: the next is asked of a new one."""
+        with self._lock:
+            if self._stem is stem:
+                self._stem = None
+                self._left.append(stem)
+        stem.leave()
+
+    def close(self) -> None:
+        with self._lock:
+            stems = [*self._left, *([self._stem] if self._stem else ())]
+            self._left, self._stem = [], None
+        for stem in stems:
+            stem.close()
 
     def agree(self, standing: tuple[str, ...]) -> None:
         """The first zygote says which layers stand; no later one may stand on others, for reports name these."""
@@ -148,27 +195,24 @@ class _Worker:
 
     def __init__(self, wanted: Sequence[str], walls: _Walls) -> None:
         self._wanted, self._walls = wanted, walls
-        self._begun: ZygoteProcess | None = None  # it may still become any of them
         self._sealed: dict[bytes, ZygoteProcess] = {}
-
-    def begin(self) -> None:
-        if self._walls.closed:
-            raise GraderFault("sandbox 'zygote': it was closed; expected to be open; start another one")
-        if self._begun is None:
-            try:
-                self._begun = ZygoteProcess(self._wanted)
-            except OSError as error:
-                raise unstartable(error) from None
 
     def seal(self, kind: bytes) -> ZygoteProcess:
         """A zygote of this kind that is ready for a submission."""
         if kind not in self._sealed:
-            self.begin()
             with self._lost_on_failure():
-                assert self._begun is not None  # it was begun just now
-                self._walls.agree(self._begun.seal(kind))
-                self._sealed[kind], self._begun = self._begun, None
+                self._sealed[kind] = self._begin(kind)
         return self._sealed[kind]
+
+    def _begin(self, kind: bytes) -> ZygoteProcess:
+        stem = self._walls.stem()
+        with ExitStack() as undo:
+            undo.callback(self._walls.leave, stem)
+            process = ZygoteProcess(stem, kind, self._wanted)
+            undo.callback(process.stop)
+            self._walls.agree(process.seal())
+            undo.pop_all()
+        return process
 
     @contextmanager
     def child(self, kind: bytes) -> Iterator[Child]:
@@ -192,8 +236,8 @@ class _Worker:
             raise
 
     def stop(self) -> None:
-        for process in (self._begun, *self._sealed.values()):
-            if process is not None:
-                process.stop()
-        self._begun = None
+        for process in self._sealed.values():
+            process.leave()  # so that they end together
+        for process in self._sealed.values():
+            process.stop()
         self._sealed.clear()

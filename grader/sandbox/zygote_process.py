@@ -1,6 +1,6 @@
 """A running zygote and its children, from the grader's side: processes, pipes, and the channel between them.
 
-It hands the zygote a child's pipe ends, and kills the child through its pidfd. What happens on the other side is in
+It hands the zygote a child's pipe ends, and kills either through its pidfd. What happens on the other side is in
 `forkserver`.
 """
 
@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
-import subprocess
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from grader.errors import GraderFault
-from grader.sandbox import interpreter
 from grader.sandbox.channel import ENDING, LONGEST_MESSAGE, START
 from grader.sandbox.exchange import START_SECONDS, Ending
+from grader.sandbox.stem_process import END_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-END_SECONDS = 5.0  # for a zygote that was told to end
-_PROGRAM = "from grader.sandbox import forkserver; forkserver.main()"
+    from grader.sandbox.stem_process import Stem
+
+LONGEST_COMPLAINT = 64 * 2**10
 
 
 class Refusal(GraderFault):
@@ -38,35 +39,34 @@ def unstartable(error: OSError) -> GraderFault:
 
 
 class ZygoteProcess:
-    """A running zygote and the channel to it."""
+    """A running zygote and the channel to it, asked of a stem."""
 
-    def __init__(self, wanted: Sequence[str]) -> None:
+    def __init__(self, stem: Stem, kind: bytes, wanted: Sequence[str]) -> None:
         self._burying = False  # a killed child takes milliseconds to end: time for the caller, who need not wait
         self._ordered: Child | None = None
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._channel.settimeout(START_SECONDS)
-        with theirs, ExitStack() as undo:
+        self._stem = stem
+        self.pidfd: int | None = None  # once it is sealed
+        with ExitStack() as undo:
+            self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             undo.callback(self._channel.close)
-            self._popen = subprocess.Popen(
-                interpreter.command(_PROGRAM, ",".join(wanted)),
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                cwd="/",
-                env=interpreter.environment("/"),
-                start_new_session=True,
-            )
-            undo.pop_all()
+            self._channel.settimeout(START_SECONDS)
+            with theirs, ExitStack() as given:
+                self._complaints, complaints = _pipe(undo, given)
+                os.set_blocking(self._complaints, False)
+                with self._saying_so_where_it_is_lost():
+                    stem.ask(kind, wanted, (theirs.fileno(), complaints))
+            self._ours = undo.pop_all()
 
-    def seal(self, kind: bytes) -> tuple[str, ...]:
-        """Tell it what to import, and hear which layers stand. Raises GraderFault when it refuses, or is lost."""
-        self._send(kind)
-        told = json.loads(self._receive())
+    def seal(self) -> tuple[str, ...]:
+        """Hear which layers stand. Raises GraderFault when it refuses, or is lost."""
+        message, pidfds = self._receive_with_pidfds()
+        told = json.loads(message)
         if refusal := told.get("refusal"):
             raise Refusal(
                 f"sandbox 'zygote': {refusal}; `grade doctor` tells more; grade elsewhere, or with "
                 "--sandbox unconfined files whose authors you trust"
             )
+        self.pidfd = self._first(pidfds)
         self.order()
         return tuple(told["standing"])
 
@@ -80,22 +80,14 @@ class ZygoteProcess:
         assert self._ordered is not None
         if self._burying and self.ending(START_SECONDS) is None:
             raise self._lost()
-        self._ordered.pidfd = self._pidfd()
+        _, pidfds = self._receive_with_pidfds()
+        self._ordered.pidfd = self._first(pidfds)
         child, self._ordered, self._burying = self._ordered, None, True
         return child
 
     def start(self, ends: Sequence[int]) -> None:
         """Have a child forked that holds these ends: request, response, output."""
         self._send(START, ends)
-
-    def _pidfd(self) -> int:
-        try:
-            _, descriptors, _, _ = socket.recv_fds(self._channel, LONGEST_MESSAGE, 1)
-        except ConnectionError:
-            descriptors = []
-        if not descriptors:
-            raise self._lost()
-        return descriptors[0]
 
     def ending(self, seconds: float) -> Ending | None:
         """How the child ended; None when it has not within this time."""
@@ -109,43 +101,72 @@ class ZygoteProcess:
         self._burying = False
         return ending
 
-    def stop(self) -> None:
-        """Have it end: it does when this end is closed. What is left after a while is killed."""
+    def leave(self) -> None:
+        """Have it end: it does when this end is closed."""
         if self._ordered is not None:
             self._ordered.close()
-        self._channel.close()
-        try:
-            self._popen.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
-        if self._popen.stderr is not None:
-            self._popen.stderr.close()
+        self._ours.close()
+
+    def stop(self) -> None:
+        """Have it end, and see to it: what is left after a while is killed."""
+        self.leave()
+        if self.pidfd is not None:
+            if not _has_ended(self.pidfd, END_SECONDS):
+                self.kill()
+            os.close(self.pidfd)
+            self.pidfd = None
+
+    def kill(self) -> None:
+        if self.pidfd is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def _send(self, message: bytes, descriptors: Sequence[int] = ()) -> None:
-        try:
+        with self._saying_so_where_it_is_lost():
             socket.send_fds(self._channel, [message], descriptors)
+
+    def _receive(self) -> bytes:
+        with self._saying_so_where_it_is_lost():
+            if message := self._channel.recv(LONGEST_MESSAGE):
+                return message
+        raise self._lost()
+
+    def _receive_with_pidfds(self) -> tuple[bytes, list[int]]:
+        with self._saying_so_where_it_is_lost():
+            message, descriptors, _, _ = socket.recv_fds(self._channel, LONGEST_MESSAGE, 1)
+        if not message:
+            raise self._lost()
+        return message, descriptors
+
+    def _first(self, pidfds: Sequence[int]) -> int:
+        """There is none where no descriptor was to spare."""
+        if not pidfds:
+            raise self._lost()
+        return pidfds[0]
+
+    @contextmanager
+    def _saying_so_where_it_is_lost(self) -> Iterator[None]:
+        try:
+            yield
         except ConnectionError:
             raise self._lost() from None
 
-    def _receive(self) -> bytes:
-        try:
-            message = self._channel.recv(LONGEST_MESSAGE)
-        except ConnectionError:
-            message = b""
-        if not message:
-            raise self._lost()
-        return message
-
     def _lost(self) -> GraderFault:
         said = ""
-        if self._popen.stderr is not None:
-            os.set_blocking(self._popen.stderr.fileno(), False)
-            said = (self._popen.stderr.read() or b"").decode(errors="replace").strip()[-500:]
+        with suppress(BlockingIOError):
+            said = os.read(self._complaints, LONGEST_COMPLAINT).decode(errors="replace")
+        said = (said or self._stem.complaint()).strip()[-500:]
         return GraderFault(
             f"sandbox 'zygote': its zygote was lost (it said: {said or 'nothing'}); expected it to serve until it is "
             "told to end; free memory and try again"
         )
+
+
+def _has_ended(pidfd: int, seconds: float) -> bool:
+    """Whether a process has, or does within this time."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))
 
 
 class Child:

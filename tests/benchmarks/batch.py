@@ -1,6 +1,6 @@
 """`grade batch` beside what a class costs otherwise: processes, no walls at all, another grader.
 
-Everything grades the same files, two at a time. `--peers` is the Python of an environment with numpy, gradescope-utils and
+Everything grades the same files, two at a time. Processor time is that of all processes, which others on the machine disturb less. `--peers` is the Python of an environment with numpy, gradescope-utils and
 otter-grader; without it, those lines are left out.
 """
 
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import classes
 
@@ -67,22 +69,37 @@ def main() -> None:
         measured["grade batch --jobs 2"] = two_at_a_time([grade], len(files))
     ours = measured["grade batch --jobs 2"]
     print(f"{chosen.count} submissions, {'all right' if chosen.right_only else 'half of them right'}, two at a time")
-    for name, seconds in measured.items():
+    for name, cost in measured.items():
         print(
-            f"{name:24} {1e3 * seconds:8.2f} ms a submission {1 / seconds:8.1f} a second   {seconds / ours:6.2f} x grade batch"
+            f"{name:24} {1e3 * cost.seconds:8.2f} ms a submission {1 / cost.seconds:8.1f} a second   "
+            f"{cost.seconds / ours.seconds:6.2f} x grade batch; {1e3 * cost.processor:8.2f} ms of processor time, "
+            f"{cost.processor / ours.processor:6.2f} x"
         )
 
 
-def two_at_a_time(commands: list[list[object]], count: int | None = None) -> float:
-    """Seconds a submission."""
-    started = time.monotonic()
+class Cost(NamedTuple):
+    """Of a submission, in seconds: by the clock, and of processor time."""
+
+    seconds: float
+    processor: float
+
+
+def two_at_a_time(commands: list[list[object]], count: int | None = None) -> Cost:
+    started, before = time.monotonic(), processor_seconds()
     with ThreadPoolExecutor(2) as pool:
         list(
             pool.map(
                 lambda command: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ), commands
             )
         )
-    return (time.monotonic() - started) / (count or len(commands))
+    submissions = count or len(commands)
+    return Cost((time.monotonic() - started) / submissions, (processor_seconds() - before) / submissions)
+
+
+def processor_seconds() -> float:
+    """Of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def write_calls(path: Path) -> None:

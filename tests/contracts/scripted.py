@@ -108,6 +108,9 @@ class Scripted:
     def __init__(self, script):
         self._script = script
 
+    def expect(self, source):
+        pass
+
     def warm(self):
         pass
 

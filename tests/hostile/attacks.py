@@ -15,6 +15,7 @@ from grader import assignments, grading, rubric
 from grader.sandbox import preload
 from grader.sandbox.channel import PLAIN, WITH_LIBRARY, WITH_SCIPY
 from grader.values import Submission
+from hostile import remains
 
 FOLDER = Path(__file__).parent.parent / "data" / "attacks"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text())
@@ -80,15 +81,10 @@ def is_as_expected(report, name):
     return functions_right(report) in known["functions_right"]
 
 
-def zygotes_of(walls, before_it_is_sealed=lambda process: None):
+def zygotes_of(walls):
     """The process numbers of a sandbox's zygotes, by kind; it has one of each."""
     (worker,) = walls._all
-    for kind in KINDS:
-        if kind not in worker._sealed:
-            worker.begin()
-            before_it_is_sealed(worker._begun._popen.pid)
-            worker.seal(kind)
-    return {kind: process._popen.pid for kind, process in worker._sealed.items()}
+    return {kind: remains.process_of(worker.seal(kind).pidfd) for kind in KINDS}
 
 
 def grade_source(walls, source, patience=1):

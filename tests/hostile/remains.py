@@ -54,6 +54,12 @@ def settled(before, seconds=10):
     return now
 
 
+def process_of(pidfd):
+    """The number of the process that a descriptor stands for."""
+    [told] = [line for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines() if line.startswith("Pid:")]
+    return int(told.split()[1])
+
+
 def descendants(process):
     """The numbers of all processes that this one started, and that those did; the dead count until they are buried."""
     children = {}
