@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import metadata
 
 import pytest
@@ -72,8 +73,8 @@ def clone(tmp_path):
     """The repository as it would be cloned, with the changes of the working tree."""
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
     for name in listed:
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # it was removed; or it was another test's, which is done with it
             shutil.copy2(ROOT / name, tmp_path / name)
     return tmp_path
 
