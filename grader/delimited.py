@@ -88,8 +88,9 @@ def records(file: IO[bytes], form: Form, name: str) -> Iterator[Record]:
     pending, begun = "", 0
     try:
         for number, line in enumerate(lines, 1):
+            stays_open = pending and '"' not in line  # what is open, only a quote closes: looking again takes long
             pending, begun = pending + line, begun if pending else number
-            if (record := _record(pending, form.delimiter)) is not None:
+            if not stays_open and (record := _record(pending, form.delimiter)) is not None:
                 yield record
                 pending = ""
             elif len(pending) > LONGEST_RECORD:

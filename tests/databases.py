@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import uuid
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 from conftest import lacking
@@ -51,7 +52,7 @@ _shared = {}  # of PostgreSQL, where making a database takes long: emptied for e
 
 @contextmanager
 def opened(kind, folder, *, fresh=False):
-    """A database of this kind with the tables in it, and nothing in them."""
+    """A database of this kind with the tables in it, and nothing in them; they are made here if it has to be fresh."""
     if kind == "postgresql" and not fresh:
         if "engine" not in _shared:
             place = ExitStack()
@@ -63,12 +64,24 @@ def opened(kind, folder, *, fresh=False):
         yield _shared["engine"]
         return
     with url_of(kind, folder) as url:
+        if not fresh:
+            shutil.copy(_empty_file(), folder / "grader.db")
         engine = database.connect(url)
         try:
-            database.migrate(engine)
+            if fresh:
+                database.migrate(engine)
             yield engine
         finally:
             engine.dispose()
+
+
+@cache
+def _empty_file():
+    """Of SQLite, with the tables: copied for every test, for making them takes long."""
+    folder = Path(tempfile.mkdtemp(prefix="grader-"))
+    atexit.register(shutil.rmtree, folder)
+    with opened("sqlite", folder, fresh=True):
+        return folder / "grader.db"
 
 
 class Server:

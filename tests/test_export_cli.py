@@ -7,10 +7,9 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 
 import pytest
+import typed
 from conftest import ROOT
 from platforms import canvas as canvases
 from platforms import lti as ltis
@@ -48,10 +47,7 @@ def desk(tmp_path_factory):
 
 def run(desk, command, **environment):
     arguments = shlex.split(command) if isinstance(command, str) else command
-    return subprocess.run(
-        [sys.executable, "-m", "grader", *arguments], cwd=desk, capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )  # fmt: skip
+    return typed.ran(arguments, desk, {**os.environ, **environment})
 
 
 def test_there_are_commands():

@@ -75,8 +75,8 @@ class LineItem:
         except ImportError:
             raise network.missing("lti", "pylti1p3next") from None
         self._url, self._members_at = url, account["memberships"]
-        _refuse_bad_key(account["private_key"])
-        connector = _connector(account, [url, account["token_url"], account["memberships"]])
+        key = _signing_key(account["private_key"])
+        connector = _connector(account, key, [url, account["token_url"], account["memberships"]])
         self.close = connector.close
         self._grades = AssignmentsGradesService(connector, {"scope": _SCOPES, "lineitem": url})  # type: ignore[typeddict-item] # its list is of literals
         self._names = NamesRolesProvisioningService(connector, {"context_memberships_url": self._members_at})
@@ -209,19 +209,23 @@ def _told(url: str, passing: Collection[int] = ()) -> Iterator[None]:
         ) from None
 
 
-def _refuse_bad_key(key: str) -> None:
+def _signing_key(pem: str) -> Any:
+    """The key, read and proved once: that takes longer than to sign with it."""
     import jwt
+    from jwt.algorithms import RSAAlgorithm
 
     try:
+        key: Any = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem)  # or a public one, which cannot sign
         jwt.encode({}, key, algorithm="RS256")
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise UsageError(
             f"private_key: it cannot sign ({type(error).__name__}); expected an RSA key as PEM, with all its lines; "
             "copy it again"
         ) from None
+    return key
 
 
-def _connector(account: Mapping[str, str], urls: Sequence[str]) -> Any:
+def _connector(account: Mapping[str, str], key: Any, urls: Sequence[str]) -> Any:
     """The library's own, with a session that is careful, and a memory for access tokens."""
     from pylti1p3.exception import LtiServiceException
     from pylti1p3.service_connector import ServiceConnector
@@ -258,10 +262,10 @@ def _connector(account: Mapping[str, str], urls: Sequence[str]) -> Any:
         def close(self) -> None:
             self._requests_session.close()
 
-    return Connector(_registration(account))
+    return Connector(_registration(account, key))
 
 
-def _registration(account: Mapping[str, str]) -> Registration:
+def _registration(account: Mapping[str, str], key: Any) -> Registration:
     from pylti1p3.registration import Registration
 
     class Known(Registration):
@@ -270,6 +274,6 @@ def _registration(account: Mapping[str, str]) -> Registration:
 
     registration = Known()
     registration.set_issuer(account["token_url"]).set_client_id(account["client_id"])
-    registration.set_auth_token_url(account["token_url"]).set_tool_private_key(account["private_key"])
+    registration.set_auth_token_url(account["token_url"]).set_tool_private_key(key)
     registration.set_auth_audience(account.get("audience", account["token_url"]))
     return registration
