@@ -496,3 +496,77 @@ def test_who_waits_long_is_shown_the_end_still(service, monkeypatch):
     found = service.hand_in().json()["id"]
     answer = Browser(service, "ada").get(f"/submissions/{found}/live")
     assert "event: end" not in answer.text
+
+
+@pytest.mark.parametrize("platform", ["xlsx", "html", "gradescope"])
+def test_files_are_made_of_a_class_whose_names_are_in_another_order_than_its_keys(platform, service):
+    roster = [{"name": f"{letter}", "key": f"{n}"} for letter, n in zip("zyxab", range(50, 55), strict=True)]
+    service.ask("teacher", "PUT", f"/courses/{service.course}/members", json=roster)
+    archive = {"file": ("class.zip", zipped({f"{n}.py": RIGHT for n in range(50, 55)}))}
+    service.ask("teacher", "POST", f"/assignments/{service.assignment}/batches", files=archive)
+    service.grade()
+    begun = service.exported(platform)
+    answer = service.ask("teacher", "POST", f"/assignments/{service.assignment}/exports/{begun}/file", json={})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_gradebook_that_was_never_imported_is_filled_again(service):
+    service.graded()
+    path = f"/assignments/{service.assignment}/exports"
+    for _ in range(2):
+        begun = service.exported("canvas", ("grades.csv", GRADEBOOK.encode()))
+        answer = service.ask("teacher", "POST", f"{path}/{begun}/file", json={})
+        assert answer.text == GRADEBOOK.replace("A,3", "A,10")
+
+
+def test_an_assignment_is_changed_for_everybody(service):
+    browser = Browser(service, "teacher")
+    path = f"/assignments/{service.assignment}"
+    changed = browser.post(f"{path}/settings", {"title": "HW <2>", "counts": "best", "due": "2030-01-02T03:04"})
+    for told in ("HW &lt;2&gt;", "2 Jan 2030, 03:04 UTC", "the best one counts"):
+        assert told in changed.text
+    wrong = browser.post(f"{path}/settings", {"title": "HW", "counts": "best", "most_attempts": "0"})
+    assert (wrong.status_code, 'role="alert"' in wrong.text) == (422, True)
+    assert browser.post(f"{path}/settings", {"title": "HW", "counts": "latest"}).status_code == 200
+    assert service.ask("ada", "GET", path).json()["due"] is None
+
+
+def test_all_students_are_sent_their_links(service):
+    answer = Browser(service, "teacher").post(f"/courses/{service.course}/links")
+    lines = answer.text.splitlines()
+    assert lines[0] == "name,email,key,link"
+    token = re.search(r"ada,ada@x.edu,0003,http://testserver/enter\?token=([\w-]+)", answer.text)[1]
+    assert service.client.post("/api/v1/session", json={"token": token}).status_code == 204
+    assert Browser(service, "helper").post(f"/courses/{service.course}/links").status_code == 403
+
+
+def test_a_gradebook_is_no_roster(service):
+    gradebook = {"file": ("g.csv", GRADEBOOK.encode())}
+    answer = Browser(service, "teacher").post(f"/courses/{service.course}/roster", files=gradebook)
+    assert (answer.status_code, "a gradebook is no roster" in answer.text) == (422, True)
+
+
+def test_a_file_and_a_text_are_one_too_many(service):
+    answer = Browser(service, "ada").hand_in(RIGHT, text="x = 1")
+    assert (answer.status_code, "both a file and a text" in answer.text) == (422, True)
+
+
+def test_more_time_is_in_the_future(service):
+    ada = f"/assignments/{service.assignment}/students/{service.people['ada'].public}"
+    answer = Browser(service, "teacher").post(f"{ada}/extension", {"due": "2020-01-01T00:00", "text": "ill"})
+    assert (answer.status_code, "it is past" in answer.text) == (422, True)
+
+
+def test_an_override_is_no_difference_of_a_trial_s(service):
+    service.graded(content=WRONG)
+    path = f"/assignments/{service.assignment}"
+    said = {"points": 9, "reason": "argued"}
+    service.ask("teacher", "PUT", f"{path}/grades/{service.people['ada'].public}/override", json=said)
+    doubled = RUBRIC.replace("points = 1\n", "points = 2\n")
+    service.ask("teacher", "PUT", f"{path}/rubric", json={"rubric": doubled})
+    trial = service.tried()
+    [difference] = service.ask("teacher", "GET", f"{path}/trials/{trial}").json()["differences"]
+    assert difference["counts"] is False
+    service.ask("teacher", "POST", f"{path}/trials/{trial}/apply")
+    service.ask("teacher", "PUT", f"{path}/rubric", json={"rubric": RUBRIC})
+    assert "by a version of the rubric with other points" in Browser(service, "teacher").get(f"{path}/class").text

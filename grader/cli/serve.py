@@ -65,6 +65,7 @@ def serve(
     with databases.writing(engine) as db:
         is_first = begin.first(db, datetime.now(UTC))
         token = begin.token_for_instructor(db, datetime.now(UTC)) if link or is_first else None
+    listening = _bound(host, port)
     count = worker.cores() if workers is None else workers
     if count:
         sandboxes.start(wanted).close()  # where there are no walls nothing is graded
@@ -72,7 +73,7 @@ def serve(
         place = wanted if count else None
         app = apps.create(engine, crew.wake, lambda: crew.alive, sandbox=place, public_url=public_url)
         try:
-            _listen(app, (host, port), public_url, token, trusted_proxy or [])
+            _listen(app, listening, public_url, token, trusted_proxy or [])
         finally:
             print(ENDING, file=sys.stderr)
     engine.dispose()
@@ -87,17 +88,16 @@ def _refuse_address(url: str) -> None:
         )
 
 
-def _listen(app: object, at: tuple[str, int], public_url: str, token: str | None, proxies: list[str]) -> None:
+def _listen(app: object, listening: socket.socket, public_url: str, token: str | None, proxies: list[str]) -> None:
     import uvicorn
 
-    host, port = at
     config = uvicorn.Config(
-        app, host, port, log_level="warning", access_log=False, server_header=False, proxy_headers=bool(proxies),  # type: ignore[arg-type] # an app of FastAPI's
+        app, log_level="warning", access_log=False, server_header=False, proxy_headers=bool(proxies),  # type: ignore[arg-type] # an app of FastAPI's
         forwarded_allow_ips=proxies, timeout_graceful_shutdown=10,
     )  # fmt: skip
-    listening = _bound(host, port)
     listening.listen()  # whoever follows the link at once is kept waiting, not turned away
-    here = f"http://{host}:{listening.getsockname()[1]}"
+    host, port = listening.getsockname()[:2]
+    here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     print(f"grade: serving at {here}; end it with Ctrl-C", file=sys.stderr)
     outside = public_url.rstrip("/") or here
     if token:
@@ -105,6 +105,7 @@ def _listen(app: object, at: tuple[str, int], public_url: str, token: str | None
         print("grade: the link above signs the instructor in, once, within a day", file=sys.stderr)
     else:
         print(f"{outside}/", flush=True)
+        print("grade: --link prints a link that signs the instructor in", file=sys.stderr)
     uvicorn.Server(config).run([listening])
 
 

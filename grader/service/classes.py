@@ -90,7 +90,7 @@ def _reports(db: Connection, assignment: Assignment, rubric: Rubric) -> Iterator
     version = assignments.version(assignments.load(rubric.assignment))
     members = list(people.members(db, assignment.course_id, "student"))
     keys = _keys(members)
-    for member in members:
+    for member in sorted(members, key=lambda one: keys[one.person.id]):  # the order of a batch's files
         found, key = counting.get(member.person.id), keys[member.person.id]
         yield member, key, found and _told(found, member, key, rubric, version)
 

@@ -6,6 +6,7 @@ It is `grade export` over the class as it is now; what was written stays noted, 
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -89,11 +90,17 @@ def exported(
         log, target = at_work.folder / pushes.LOG, at_work.folder.parent / "exported"
         before = log.stat().st_size
         _write(at_work, choice, target)
-        told, content = log.read_bytes()[before:].decode(), target.read_bytes()
+        told, content = _not_seen(log.read_bytes()[before:].decode()), target.read_bytes()
     response = attachment(content, begun.name or f"grades.{_suffix(begun.platform, content)}")
     with writing(engine_of(request)) as change:
         exports.wrote(change, begun, told)
     return response
+
+
+def _not_seen(lines: str) -> str:
+    """What was written, of which nobody knows whether it has got there: it may stand there, or what stood before."""
+    known = (json.loads(line) for line in lines.splitlines())
+    return "".join(json.dumps({**one, "seen": False}, ensure_ascii=False) + "\n" for one in known)
 
 
 def _suffix(platform: str, content: bytes) -> str:
@@ -151,6 +158,7 @@ def _opened(db: Connection, assignment: Assignment, wanted: _Wanted) -> Iterator
             yield _AtWork(wanted, folder, template)
         except UsageError as error:
             told = str(error).replace(str(template), wanted.name).replace(str(folder.parent / "exported"), "the file")
+            told = told.partition("; look at them with")[0]
             raise UsageError(told.replace("--to ", "").replace("--column", "its column")) from None
 
 

@@ -40,51 +40,61 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-
         begun = False
 
         async def with_headers(message: Message) -> None:
             nonlocal begun
             begun = True
-            if message["type"] == "http.response.start":
-                own = {name.lower() for name, _ in message["headers"]}
-                wanted = HEADERS | KEPT if scope["path"].startswith("/static/") else HEADERS
-                message["headers"] = [*message["headers"], *((k, v) for k, v in wanted.items() if k not in own)]
-            await send(message)
+            await send(_with_headers(scope, message))
 
-        if "\0" in scope["path"]:  # no database has such a key
-            await problems.answer(404, "the address: there is none such; expected one of ours; see the list")(
-                scope, receive, with_headers
-            )
+        if refusal := self._refusal(scope):
+            await refusal(scope, receive, with_headers)
             return
-        most = largest(scope)
-        too_large = TOO_LARGE if most == LARGEST_BODY else CLASS_TOO_LARGE
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > most:
-            await self._refused(scope, 413, too_large)(scope, receive, with_headers)
-            return
-        taken = 0
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > most:
-                raise HTTPException(413, too_large)
-            return message
-
         try:
-            await self._app(scope, counted, with_headers)
+            await self._app(scope, _counted(receive, largest(scope)), with_headers)
         except Exception:
             logging.getLogger(__name__).exception("%s %s", scope["method"], scope["path"])
             if begun:
                 raise
             await self._refused(scope, 500, FAULT)(scope, receive, with_headers)
 
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """What is answered before anything of a body is read, where it is to be refused."""
+        if "\0" in scope["path"]:  # no database has such a key
+            return problems.answer(404, "the address: there is none such; expected one of ours; see the list")
+        length, most = dict(scope["headers"]).get(b"content-length", b"0"), largest(scope)
+        if not length.isdigit() or int(length) > most:
+            return self._refused(scope, 413, TOO_LARGE[most])
+        return None
+
     def _refused(self, scope: Scope, status: int, detail: str) -> ASGIApp:
         if scope["path"].startswith("/api/"):
             return problems.answer(status, detail)
         return self._page(status, problems.TITLES[status], detail)
+
+
+def _with_headers(scope: Scope, message: Message) -> Message:
+    """What begins an answer, with what every one of ours says besides."""
+    if message["type"] != "http.response.start":
+        return message
+    own = {name.lower() for name, _ in message["headers"]}
+    wanted = HEADERS | KEPT if scope["path"].startswith("/static/") else HEADERS
+    return {**message, "headers": [*message["headers"], *((k, v) for k, v in wanted.items() if k not in own)]}
+
+
+def _counted(receive: Receive, most: int) -> Receive:
+    """A body that is cut off where it is larger than it may be."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > most:
+            raise HTTPException(413, TOO_LARGE[most])
+        return message
+
+    return counted
 
 
 def largest(scope: Scope) -> int:
@@ -94,7 +104,8 @@ def largest(scope: Scope) -> int:
 
 
 FAULT = "a fault of ours: it is noted; expected none; try again, nothing that was answered is lost"
-TOO_LARGE = "the file: it is larger than 1 MB; expected the functions alone; take the data out"
-CLASS_TOO_LARGE = (
-    f"the download: it is larger than {LARGEST_CLASS // 10**6} MB; expected the files of one class; upload it in parts"
-)
+TOO_LARGE = {
+    LARGEST_BODY: "the file: it is larger than 1 MB; expected the functions alone; take the data out",
+    LARGEST_CLASS: f"the download: it is larger than {LARGEST_CLASS // 10**6} MB; expected the files of one class; "
+    "upload it in parts",
+}

@@ -98,6 +98,8 @@ def extend(
     found, student = _student(db, asks, assignment, person, "instructor")
     refuse_without_zone(new.due)
     before = due_of(db, found, student)
+    if new.due < now():
+        raise Problem(422, "due: it is past; expected a time to come; correct it")
     if before and new.due < before:
         raise Problem(422, f"due: it is before {before:%Y-%m-%d %H:%M} UTC, until when they have; expected more time")
     courses.extend(db, found, student, new.due, new.reason, asks.person, now())

@@ -36,9 +36,11 @@ def the_class(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
 
 def _class(db: Reads, who: Asker, assignment: str, why: str = "", status: int = 200) -> HTMLResponse:
     found, me = assignment_for(db, who, assignment, "grader")
+    cohort, grades = classes.cohort(db, found), marking.all_grades(who, db, assignment)
     return page(
-        "class.html", who, status, assignment=found, grades=marking.all_grades(who, db, assignment), why=why,
-        cohort=classes.cohort(db, found), waiting=submissions.waiting_of(db, found),
+        "class.html", who, status, assignment=found, grades=grades, why=why, cohort=cohort,
+        older=sum(one.max_points not in (None, cohort.max_points) for one in grades),
+        waiting=submissions.waiting_of(db, found),
         faults=list(submissions.faults(db, found)), trial=trials.open_of(db, found),
         instructs=people.may(me, "instructor"), uploads=batches.all_batches(who, db, assignment),
     )  # fmt: skip

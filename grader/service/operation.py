@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
-from sqlalchemy import text
 
 from grader import __version__, grading
 from grader import rubric as rubrics
@@ -91,14 +90,15 @@ class Proof:
 
 @router.get("/healthz")
 def health(request: Request) -> dict[str, object]:
-    """Whether the database answers, a submission can be graded, and how many workers there are."""
+    """Whether the database answers, a submission can be graded, and how many workers there are and files wait."""
     with reading(engine_of(request)) as db:
-        db.execute(text("SELECT 1"))
+        waiting = submissions.waiting(db)
     proof: Proof = request.app.state.proof
     if trouble := proof.trouble():
         raise Problem(503, f"nothing can be graded: {trouble}", {"Retry-After": f"{PROVED_FOR:.0f}"})
     walls = "ok" if proof.start else "elsewhere"
-    return {"database": "ok", "walls": walls, "workers": request.app.state.workers(), "version": __version__}
+    workers = request.app.state.workers()
+    return {"database": "ok", "walls": walls, "workers": workers, "waiting": waiting, "version": __version__}
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -127,6 +127,8 @@ def hand_in(
     name = file.filename if file and content else "submission.py"
 
     def act() -> str:
+        if content and text.strip():
+            raise Problem(422, "both a file and a text; expected one of them; take the other out")
         taken = students.receive(
             db, who, assignment, name, content or text.replace("\r\n", "\n").encode(errors="replace"), key
         )

@@ -63,6 +63,15 @@ class NewAssignment(_Shape):
     most_attempts: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
+class ChangedAssignment(_Shape):
+    """All of what may be changed: what is left out is so no more."""
+
+    title: Name
+    counts: Literal["latest", "best"]
+    due: Moment | None = None
+    most_attempts: Annotated[int, Field(ge=1, le=10_000)] | None = None
+
+
 class NewRubric(_Shape):
     rubric: Annotated[str, Field(max_length=200_000, description="The rubric, as TOML")]
 
@@ -164,6 +173,15 @@ class Invitation(_Shape):
 
     link: str
     expires: datetime
+
+
+class SentInvitation(_Shape):
+    """A student's link, or null where they enter by another course's."""
+
+    name: str
+    email: str | None
+    key: str | None
+    link: str | None
 
 
 class Grade(_Shape):

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from grader import grading, roster
+from grader.rubric import Rubric
 from grader.service import shapes
 from grader.service.answers import plain_name
 from grader.service.identity import (
@@ -27,7 +28,7 @@ from grader.service.identity import (
 from grader.service.problems import Problem, nothing
 from grader.service.students import assignment_of
 from grader.store import courses, people
-from grader.store.people import Member
+from grader.store.people import Member, Person
 from grader.values import LARGEST_FILE
 
 router = APIRouter()
@@ -77,7 +78,13 @@ def enrol_all(
     content = file.file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise Problem(413, "the roster: it is larger than 1 MB; expected a line a student; take the rest out")
-    rows = [_new_member(one) for one in roster.parsed(content, plain_name(file.filename, "roster.csv"))]
+    name = plain_name(file.filename, "roster.csv")
+    students = list(roster.parsed(content, name))
+    if students and not any(one.name or one.email for one in students):
+        raise Problem(
+            422, f"roster {name}: it has ids alone; expected a column name or email too; a gradebook is no roster"
+        )
+    rows = [_new_member(one) for one in students]
     return [_member(one) for one in _enrolled(db, asks, course, rows, keep_roles=True)]
 
 
@@ -134,15 +141,39 @@ def invite(request: Request, asks: Asks, db: Writes, course: str, person: str) -
     needs(asks, "grade")
     found, me = course_for(db, asks, course, "instructor")
     member = of_course(db, found.id, person)
+    if refusal := _uninvitable(db, asks, me, member):
+        raise Problem(403, f"{member.person.name}: {refusal}")
+    return _invited(request, db, member.person)
+
+
+@router.post("/courses/{course}/invitations", status_code=201)
+def invite_all(request: Request, asks: Asks, db: Writes, course: str) -> list[shapes.SentInvitation]:
+    """A personal link for every student; none for who is in a course besides that the asker does not teach."""
+    needs(asks, "grade")
+    found, me = course_for(db, asks, course, "instructor")
+    sent = []
+    for member in list(people.members(db, found.id, "student")):
+        person, refused = member.person, _uninvitable(db, asks, me, member)
+        link = None if refused else _invited(request, db, person).link
+        sent.append(shapes.SentInvitation(name=person.name, email=person.email, key=member.key, link=link))
+    return sent
+
+
+def _uninvitable(db: Connection, asks: Asker, me: Member, member: Member) -> str:
+    """Why the asker may not have somebody's link: whoever has it is them, everywhere. Nothing where they may."""
     if not people.may(me, member.role):
-        raise Problem(403, f"{member.person.name}: they have more rights than you; ask one of them")
-    for theirs in people.memberships(db, member.person):  # whoever has the link is them, everywhere
-        mine = people.membership(db, theirs.course_id, asks.person)
+        return "they have more rights than you; ask one of them"
+    for theirs in people.memberships(db, member.person):
+        mine = me if theirs.course_id == me.course_id else people.membership(db, theirs.course_id, asks.person)
         if not (people.may(mine, "instructor") and people.may(mine, theirs.role)):
-            raise Problem(403, f"{member.person.name}: they are in a course you do not teach; they enter by its link")
+            return "they are in a course you do not teach; they enter by its link"
+    return ""
+
+
+def _invited(request: Request, db: Connection, person: Person) -> shapes.Invitation:
     expires = now() + LINK_LASTS
-    people.revoke_all(db, member.person, LINK_LABEL, now())
-    token = people.issue(db, member.person, LINK_LABEL, [PERSONAL], now(), expires)
+    people.revoke_all(db, person, LINK_LABEL, now())
+    token = people.issue(db, person, LINK_LABEL, [PERSONAL], now(), expires)
     return shapes.Invitation(link=f"{base_of(request)}enter?token={token}", expires=expires)
 
 
@@ -160,10 +191,7 @@ def new_assignment(asks: Asks, db: Writes, course: str, new: shapes.NewAssignmen
     found, _ = course_for(db, asks, course, "instructor")
     rubric, _ = grading.loaded(new.rubric)
     refuse_without_zone(new.due)
-    if new.due and rubric.late and rubric.late.deadline != new.due:
-        raise Problem(
-            422, f"due: the rubric's deadline is {rubric.late.deadline.isoformat()}; expected one of both; leave one"
-        )
+    _refuse_two_deadlines(new.due, rubric)
     counts = new.counts or rubric.attempts.counts
     made = courses.add_assignment(
         db, found, new.title, now(), counts=counts, due=new.due, most_attempts=new.most_attempts
@@ -177,6 +205,28 @@ def refuse_without_zone(time: datetime | None) -> None:
         raise Problem(422, f"due: it is in the year {time.year}; expected a time of this century; correct it")
     if time is not None and time.tzinfo is None:
         raise Problem(422, "due: it has no zone; expected such as 2026-10-11T23:59:00+09:00; add it")
+
+
+def _refuse_two_deadlines(due: datetime | None, rubric: Rubric) -> None:
+    if due and rubric.late and rubric.late.deadline != due:
+        raise Problem(
+            422, f"due: the rubric's deadline is {rubric.late.deadline.isoformat()}; expected one of both; leave one"
+        )
+
+
+@router.put("/assignments/{assignment}")
+def change_assignment(asks: Asks, db: Writes, assignment: str, new: shapes.ChangedAssignment) -> shapes.Assignment:
+    """What it is called, until when it is due, how often one may hand in, and which attempt counts, for everybody.
+
+    What is graded stays as it is until it is graded again.
+    """
+    needs(asks, "grade")
+    found, _ = assignment_for(db, asks, assignment, "instructor")
+    rubric, _ = grading.loaded(courses.rubric(db, found).text)
+    refuse_without_zone(new.due)
+    _refuse_two_deadlines(new.due, rubric)
+    changed = courses.change(db, found, **new.model_dump())
+    return assignment_of(db, asks, changed)
 
 
 @router.put("/assignments/{assignment}/rubric")

@@ -14,7 +14,9 @@ from pydantic import AfterValidator
 
 from grader import assignments
 from grader import rubric as rubrics
+from grader.render.gradebook import inert, table
 from grader.service import shapes, teaching
+from grader.service.answers import attachment
 from grader.service.browser import Sender, Visitor, done, filled, page
 from grader.service.identity import Asker, Reads, Writes, assignment_for, course_for
 from grader.service.pages import home_page
@@ -94,6 +96,14 @@ def invite(request: Request, who: Sender, db: Writes, course: str, person: str) 
     return _people(db, who, course, link=(name, made))
 
 
+@router.post("/courses/{course}/links")
+def invite_all(request: Request, who: Sender, db: Writes, course: str) -> Response:
+    """Everybody's link, as a list to send them from."""
+    sent = teaching.invite_all(request, who, db, course)
+    rows = ([inert(one.name), inert(one.email), inert(one.key), one.link or ""] for one in sent)
+    return attachment("".join(table(("name", "email", "key", "link"), rows)).encode(), "links.csv")
+
+
 @router.post("/courses/{course}/people/{person}/remove")
 def remove(who: Sender, db: Writes, course: str, person: str) -> Response:
     def act() -> str:
@@ -160,6 +170,18 @@ def in_utc(text: str) -> datetime | None:
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except ValueError:
         raise Problem(422, f"due: found {text[:40]!r}; expected such as 2026-10-11T23:59, in UTC; correct it") from None
+
+
+@router.post("/assignments/{assignment}/settings")
+def change(
+    who: Sender, db: Writes, assignment: str, title: Line, counts: Line, due: Line = "", most_attempts: Line = ""
+) -> Response:
+    def act() -> str:
+        new = filled(shapes.ChangedAssignment, title=title, counts=counts, due=in_utc(due), most_attempts=most_attempts)
+        teaching.change_assignment(who, db, assignment, new)
+        return f"/assignments/{assignment}"
+
+    return done(act, lambda db, why, status: _rubric(db, who, assignment, why, status))
 
 
 @router.get("/assignments/{assignment}/rubric")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from grader.errors import UsageError
 from grader.store import schema
@@ -82,6 +82,16 @@ def add_assignment(
         "most_attempts": most_attempts, "created": now,
     }  # fmt: skip
     return Assignment(*db.execute(insert(schema.assignment).values(values).returning(*_ASSIGNMENT)).one())
+
+
+def change(
+    db: Connection, assignment: Assignment, *, title: str, counts: str, due: datetime | None, most_attempts: int | None
+) -> Assignment:
+    """From now on it is so."""
+    table = schema.assignment
+    values = {"title": title, "counts": counts, "due": due, "most_attempts": most_attempts}
+    row = db.execute(update(table).where(table.c.id == assignment.id).values(values).returning(*_ASSIGNMENT)).one()
+    return Assignment(*row)
 
 
 def assignments(db: Connection, course: Course) -> Iterator[Assignment]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import and_, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
@@ -49,7 +49,10 @@ class Progress(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """An attempt that would have other points; `before` is None for one that has none yet."""
+    """An attempt that would have other points; `before` is None for one that has none yet.
+
+    It `counts` where it is the one that does, and no person has set other points.
+    """
 
     person_id: int
     submission: str
@@ -136,7 +139,8 @@ def differences(db: Connection, trial: Trial) -> Iterator[Difference]:
     query = (
         select(
             _submission.c.person_id, _submission.c.public, _submission.c.attempt, before.c.points,
-            theirs.c.points.label("after"), current.c.submission_id.is_not(None),
+            theirs.c.points.label("after"),
+            and_(current.c.submission_id.is_not(None), current.c.event_id.is_(None)),
         )
         .select_from(theirs)
         .join(_submission, _submission.c.id == theirs.c.submission_id)
