@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from grader.comparing import Comparison
     from grader.delimited import Record
-    from grader.lms import Column, Gradebook, Row
+    from grader.lms import Column, Gradebook, Person, Row
 
 
 class Template:
     """The gradebook to fill, and the column that was chosen. Raises UsageError for what is none, or has none such."""
 
-    def __init__(self, platform: str, path: Path, column: str | None = None) -> None:
+    def __init__(self, platform: str, path: Path, column: str | None = None, *, any_column: bool = False) -> None:
         self.path, self._gradebook = path, gradebook_of(platform)
         try:
             with path.open("rb") as file:
@@ -39,7 +39,7 @@ class Template:
             raise UsageError(
                 f"{path}: it cannot be read ({why}); expected a gradebook of {self._gradebook.TITLE}'s; download it"
             ) from None
-        self.column = _column(path, self._gradebook, head, column)
+        self.column = _column(path, self._gradebook, head, column, any_column=any_column)
         if self.column.told and not (self.column.maximum and self.column.maximum > 0):
             raise UsageError(
                 f"{path}: {self.column.title} is of {self.column.told!r} points; expected a number above 0, without a "
@@ -88,6 +88,11 @@ class Template:
                 yield header, record, self._gradebook.row(header, record.cells, self.column)
 
 
+def students(platform: str, path: Path) -> Iterator[Person]:
+    """Everybody in a gradebook, of whatever it has columns. Raises UsageError for what is none of this platform's."""
+    return (row.person for row in Template(platform, path, any_column=True).rows())
+
+
 def fill(template: Template, comparison: Comparison, out: Path) -> int:
     """Write the filled gradebook, and note what was pushed; gives the number of cells that were changed.
 
@@ -123,7 +128,7 @@ def gradebook_of(platform: str, besides: Iterable[str] = ()) -> Gradebook:
     return known[platform]
 
 
-def _column(path: Path, gradebook: Gradebook, head: list[list[str]], asked: str | None) -> Column:
+def _column(path: Path, gradebook: Gradebook, head: list[list[str]], asked: str | None, *, any_column: bool) -> Column:
     """The column that was named, by its title, its name, or whole words at its beginning; or the only one there is."""
     known = gradebook.columns(head)
     if not known:
@@ -131,6 +136,8 @@ def _column(path: Path, gradebook: Gradebook, head: list[list[str]], asked: str 
             f"{path}: it has no column of grades of {gradebook.TITLE}'s; found {', '.join(head[0])[:300]}; "
             "expected a gradebook as it is downloaded, in English; download it again"
         )
+    if any_column:
+        return known[0]
     named = [column for column in known if asked is None or column.title == asked]
     named = named or [column for column in known if column.name == asked]
     named = named or [column for column in known if asked and re.match(re.escape(asked) + r"(?!\w)", column.title)]

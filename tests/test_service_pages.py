@@ -570,3 +570,17 @@ def test_an_override_is_no_difference_of_a_trial_s(service):
     service.ask("teacher", "POST", f"{path}/trials/{trial}/apply")
     service.ask("teacher", "PUT", f"{path}/rubric", json={"rubric": RUBRIC})
     assert "by a version of the rubric with other points" in Browser(service, "teacher").get(f"{path}/class").text
+
+
+def test_a_gradebook_is_a_roster_where_that_is_said(service):
+    """Its keys are those of the platform's downloads, by which a class is handed in."""
+    path = f"/courses/{service.course}/roster"
+    gradebook = {"file": ("g.csv", b"Student,ID,SIS User ID,SIS Login ID,Section,HW (1),HW (2)\n    Points Possible,,,,,1,2\n"
+                          b'"Zoe, Q",811,,zoe@x.edu,A,,\n')}  # fmt: skip
+    told = service.ask("teacher", "POST", path, data={"platform": "canvas"}, files=gradebook).json()
+    assert [(one["key"], one["name"], one["email"]) for one in told] == [("811", "Zoe, Q", "zoe@x.edu")]
+    archive = {"file": ("class.zip", zipped({"zoeq_811_5_hw.py": RIGHT}))}
+    batch = service.ask("teacher", "POST", f"/assignments/{service.assignment}/batches", files=archive).json()
+    assert (batch["platform"], batch["added"], batch["unplaced"]) == ("canvas", 1, 0)
+    answer = Browser(service, "teacher").post(path, {"platform": "moodle"}, files=gradebook)
+    assert (answer.status_code, "the gradebook: it has no column" in answer.text) == (400, True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from fastapi import APIRouter, File, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from grader import grading, roster
+from grader import filling, grading, roster
+from grader.errors import UsageError
 from grader.rubric import Rubric
 from grader.service import shapes
 from grader.service.answers import plain_name
@@ -68,24 +71,42 @@ def enrol(asks: Asks, db: Writes, course: str, roster: list[shapes.NewMember]) -
 
 @router.post("/courses/{course}/roster")
 def enrol_all(
-    asks: Asks, db: Writes, course: str, file: Annotated[UploadFile, File(description="A CSV file, with a header")]
-) -> list[shapes.Member]:
+    asks: Asks, db: Writes, course: str, file: Annotated[UploadFile, File(description="A CSV file, with a header")],
+    platform: Annotated[str, Form(max_length=40, description="Where it is a platform's gradebook: which one")] = "",
+) -> list[shapes.Member]:  # fmt: skip
     """Make everybody of a roster a member: a student, where they are nothing yet. Who is not on it stays.
 
-    Its columns are some of id, name, email and section.
+    Its columns are some of id, name, email and section; or it is the gradebook of a platform, which knows students by
+    the keys its downloads have.
     """
     needs(asks, "grade")
     content = file.file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise Problem(413, "the roster: it is larger than 1 MB; expected a line a student; take the rest out")
     name = plain_name(file.filename, "roster.csv")
-    students = list(roster.parsed(content, name))
+    students = _in_gradebook(platform, content) if platform else list(roster.parsed(content, name))
     if students and not any(one.name or one.email for one in students):
         raise Problem(
             422, f"roster {name}: it has ids alone; expected a column name or email too; a gradebook is no roster"
         )
     rows = [_new_member(one) for one in students]
     return [_member(one) for one in _enrolled(db, asks, course, rows, keep_roles=True)]
+
+
+def _in_gradebook(platform: str, content: bytes) -> list[roster.Student]:
+    with TemporaryDirectory(prefix="grader-roster-") as scratch:
+        path = Path(scratch) / "gradebook"
+        path.write_bytes(content)
+        try:
+            found = list(filling.students(platform, path))
+        except UsageError as error:
+            raise UsageError(str(error).replace(str(path), "the gradebook").replace("--to ", "")) from None
+    return [
+        roster.Student(
+            one.key, id=one.key, name=one.name, email=next((text for text in one.logins if "@" in text), None)
+        )
+        for one in found
+    ]
 
 
 def _new_member(one: roster.Student) -> shapes.NewMember:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator
 
 from grader import assignments
 from grader import rubric as rubrics
+from grader.lms import gradebooks
 from grader.render.gradebook import inert, table
 from grader.service import shapes, teaching
 from grader.service.answers import attachment
@@ -58,7 +59,7 @@ def _people(
     roles = [role for role in people.RIGHTS if people.may(me, role)]
     return page(
         "people.html", who, status, course=found, members=teaching.members(who, db, course), why=why, link=link,
-        instructs=people.may(me, "instructor"), roles=roles,
+        instructs=people.may(me, "instructor"), roles=roles, platforms=sorted(gradebooks()),
     )  # fmt: skip
 
 
@@ -78,11 +79,13 @@ def enrol(
 
 
 @router.post("/courses/{course}/roster")
-def enrol_all(who: Sender, db: Writes, course: str, file: Annotated[UploadFile, File()]) -> Response:
+def enrol_all(
+    who: Sender, db: Writes, course: str, file: Annotated[UploadFile, File()], platform: Line = ""
+) -> Response:
     """Everybody on a list."""
 
     def act() -> str:
-        teaching.enrol_all(who, db, course, file)
+        teaching.enrol_all(who, db, course, file, platform)
         return f"/courses/{course}/people"
 
     return done(act, lambda db, why, status: _people(db, who, course, why, status))
