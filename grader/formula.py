@@ -5,11 +5,8 @@ The text is the grader's own, numpy's names and constants. It knows nothing of w
 
 from __future__ import annotations
 
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 
 class Formula:
@@ -18,22 +15,18 @@ class Formula:
     def __init__(self, text: str, constants: dict[str, float]) -> None:
         self.text = text
         self.constants = constants
+        self._function: Any = None
 
     def __call__(self, z: Any) -> Any:
         """The formula at z: a scalar, or an array of any shape, real or complex, taken elementwise."""
         import numpy as np
 
-        return self.evaluate(np.asanyarray(z))
-
-    @cached_property
-    def evaluate(self) -> Callable[[Any], Any]:
-        """The formula as a plain function of an array."""
-        import numpy as np
-
-        code, names = _code(self.text)
-        # of numpy's names those it uses: to copy all would touch, and so have copied, much of a child's memory
-        known = {name: getattr(np, name) for name in names if name not in self.constants}
-        return eval(code, {**known, **self.constants})  # type: ignore[no-any-return]  # noqa: S307 the text is our own
+        if self._function is None:
+            code, names = _code(self.text)
+            # of numpy's names those it uses: to copy all would touch, and so have copied, much of a child's memory
+            known = {name: getattr(np, name) for name in names if name not in self.constants}
+            self._function = eval(code, {**known, **self.constants})  # noqa: S307 the text is our own
+        return self._function(np.asanyarray(z))
 
 
 @cache

@@ -91,7 +91,7 @@ def _value(cursor: Cursor) -> Outcome:
     visited = {}
     for _ in range(cursor.u8()):
         position, (code, _, raw) = cursor.u8(), cursor.array()
-        visited[position] = np.frombuffer(raw, DTYPES[code])
+        visited[position] = np.frombuffer(raw, DTYPES[code]).astype(np.complex128)
     return Outcome("value", value=value, shape=value.shape, visited=visited)
 
 

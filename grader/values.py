@@ -107,7 +107,7 @@ class Outcome(NamedTuple):
     value: NDArray[np.float64] | NDArray[np.complex128] | None = None
     shape: tuple[int, ...] | None = None
     traceback: str | None = None
-    visited: Mapping[int, NDArray[np.float64] | NDArray[np.complex128]] = MappingProxyType({})
+    visited: Mapping[int, NDArray[np.complex128]] = MappingProxyType({})
     mutates_inputs: bool = False
     on_copies: NDArray[np.float64] | NDArray[np.complex128] | None = None
 
