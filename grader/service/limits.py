@@ -51,7 +51,7 @@ class Limits:
             await refusal(scope, receive, with_headers)
             return
         try:
-            await self._app(scope, _counted(receive, largest(scope)), with_headers)
+            await self._app(scope, _counted(scope, receive), with_headers)
         except Exception:
             logging.getLogger(__name__).exception("%s %s", scope["method"], scope["path"])
             if begun:
@@ -64,7 +64,7 @@ class Limits:
             return problems.answer(404, "the address: there is none such; expected one of ours; see the list")
         length, most = dict(scope["headers"]).get(b"content-length", b"0"), largest(scope)
         if not length.isdigit() or int(length) > most:
-            return self._refused(scope, 413, TOO_LARGE[most])
+            return self._refused(scope, 413, _too_large(scope))
         return None
 
     def _refused(self, scope: Scope, status: int, detail: str) -> ASGIApp:
@@ -82,16 +82,16 @@ def _with_headers(scope: Scope, message: Message) -> Message:
     return {**message, "headers": [*message["headers"], *((k, v) for k, v in wanted.items() if k not in own)]}
 
 
-def _counted(receive: Receive, most: int) -> Receive:
+def _counted(scope: Scope, receive: Receive) -> Receive:
     """A body that is cut off where it is larger than it may be."""
-    taken = 0
+    taken, most = 0, largest(scope)
 
     async def counted() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > most:
-            raise HTTPException(413, TOO_LARGE[most])
+            raise HTTPException(413, _too_large(scope))
         return message
 
     return counted
@@ -99,13 +99,19 @@ def _counted(receive: Receive, most: int) -> Receive:
 
 def largest(scope: Scope) -> int:
     """How many bytes a body may have."""
-    is_class = scope["method"] == "POST" and OF_A_CLASS.fullmatch(scope["path"])
-    return LARGEST_CLASS if is_class else LARGEST_BODY
+    return LARGEST_CLASS if _is_class(scope) else LARGEST_BODY
+
+
+def _too_large(scope: Scope) -> str:
+    return CLASS_TOO_LARGE if _is_class(scope) else TOO_LARGE
+
+
+def _is_class(scope: Scope) -> bool:
+    return scope["method"] == "POST" and OF_A_CLASS.fullmatch(scope["path"]) is not None
 
 
 FAULT = "a fault of ours: it is noted; expected none; try again, nothing that was answered is lost"
-TOO_LARGE = {
-    LARGEST_BODY: "the file: it is larger than 1 MB; expected the functions alone; take the data out",
-    LARGEST_CLASS: f"the download: it is larger than {LARGEST_CLASS // 10**6} MB; expected the files of one class; "
-    "upload it in parts",
-}
+TOO_LARGE = "the file: it is larger than 1 MB; expected the functions alone; take the data out"
+CLASS_TOO_LARGE = (
+    f"the download: it is larger than {LARGEST_CLASS // 10**6} MB; expected the files of one class; upload it in parts"
+)
