@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from grader import grading
 from grader import rubric as rubrics
+from grader.service import desk
 from grader.service.identity import LINK
 from grader.store import courses, people, schema
 from grader.store.people import Person
@@ -27,7 +27,7 @@ def first(db: Connection, now: datetime) -> bool:
     course = courses.create(db, "Machine Learning", now)
     people.enrol(db, course.id, teacher, "admin", now)
     text = rubrics.find("backprop").read_text(encoding="utf-8")
-    rubric, _ = grading.loaded(text)
+    rubric, _ = desk.loaded(text)
     assignment = courses.add_assignment(db, course, rubric.title, now, counts=rubric.attempts.counts)
     courses.add_rubric(db, assignment, text, teacher, now)
     return True

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from grader import __version__, assignments, closing, grading
+from grader import __version__, assignments, closing
 from grader.cohort import Cohort
 from grader.journal import Folder
 from grader.ledger import Ledger
@@ -19,6 +19,7 @@ from grader.listing import File
 from grader.lms import Piece
 from grader.report import CriterionReport, OriginReport, OverrideReport, Report, RubricRef, SandboxReport, SubmissionRef
 from grader.roster import Student
+from grader.service import desk
 from grader.store import courses, grades, people, submissions
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _keys(members: Sequence[Member]) -> dict[int, str]:
 
 def cohort(db: Connection, assignment: Assignment) -> Cohort:
     """How the points lie, what was right, and which mistakes were made."""
-    rubric, _ = grading.loaded(courses.rubric(db, assignment).text)
+    rubric, _ = desk.loaded(courses.rubric(db, assignment).text)
     found = Cohort(rubric)
     for _, _, report in _reports(db, assignment, rubric):
         if report:
@@ -57,7 +58,7 @@ def cohort(db: Connection, assignment: Assignment) -> Cohort:
 @contextmanager
 def folder(db: Connection, assignment: Assignment) -> Iterator[Path]:
     """The class in a folder, for as long as it is needed."""
-    rubric, _ = grading.loaded(courses.rubric(db, assignment).text)
+    rubric, _ = desk.loaded(courses.rubric(db, assignment).text)
     with TemporaryDirectory(prefix="grader-class-") as scratch:
         path = Path(scratch) / "class"
         with Ledger() as ledger, Folder(path) as left:

@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, His
 from grader import __version__, grading
 from grader import rubric as rubrics
 from grader.errors import GraderError
+from grader.service import desk
 from grader.service.identity import engine_of
 from grader.service.problems import Problem, nothing
 from grader.store import submissions
@@ -76,7 +77,7 @@ class Proof:
                 self._sandbox.close()
 
     def _try(self, start: Callable[[], Sandbox]) -> str:
-        rubric, assignment = grading.loaded(rubrics.find("backprop").read_text(encoding="utf-8"))
+        rubric, assignment = desk.loaded(rubrics.find("backprop").read_text(encoding="utf-8"))
         try:
             self._sandbox = self._sandbox or start()
             starter = Submission("starter.py", assignment.STARTER.encode())

@@ -8,8 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from grader import grading
-from grader.service import answers, browser, sessions, shapes, students
+from grader.service import answers, browser, desk, sessions, shapes, students
 from grader.service.browser import Away, Sender, Visitor, done, page, visitor
 from grader.service.identity import COOKIE, Asker, Reads, Writes, assignment_for, now, submission_for
 from grader.service.limits import LARGEST_BODY, largest
@@ -103,7 +102,7 @@ def _assignment(
     db: Reads, who: Asker, assignment: str, why: str = "", status: int = 200, kept: str = ""
 ) -> HTMLResponse:
     found, member = assignment_for(db, who, assignment)
-    rubric, _ = grading.loaded(courses.rubric(db, found).text)
+    rubric, _ = desk.loaded(courses.rubric(db, found).text)
     grade = grades.of_person(db, found, who.person)
     mine = list(submissions.of_person(db, found, who.person))
     return page(

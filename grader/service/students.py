@@ -10,10 +10,9 @@ from fastapi import APIRouter, BackgroundTasks, File, Header, Query, Request, Re
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
-from grader import grading
 from grader.render import html
 from grader.report import Report
-from grader.service import shapes
+from grader.service import desk, shapes
 from grader.service.answers import TOLD, Download, Events, attachment, plain_name, streamed
 from grader.service.identity import (
     ALL,
@@ -108,7 +107,7 @@ def assignment_of(db: Connection, asks: Asker, one: Assignment) -> shapes.Assign
 
 def due_of(db: Connection, assignment: Assignment, person: Person) -> datetime | None:
     """Until when somebody may hand in: their extension, the assignment's own time, or else its rubric's."""
-    late = grading.loaded(courses.rubric(db, assignment).text)[0].late
+    late = desk.loaded(courses.rubric(db, assignment).text)[0].late
     return courses.due(db, assignment, person) or (late.deadline if late else None)
 
 
@@ -117,7 +116,7 @@ def starter(asks: Asks, db: Reads, assignment: str) -> Response:
     """The file a student fills in."""
     needs(asks, "read")
     found, _ = assignment_for(db, asks, assignment)
-    _, homework = grading.loaded(courses.rubric(db, found).text)
+    _, homework = desk.loaded(courses.rubric(db, found).text)
     return attachment(homework.STARTER.encode(), f"{homework.ID}.py")
 
 
@@ -126,7 +125,7 @@ def rubric(asks: Asks, db: Reads, assignment: str) -> list[dict[str, object]]:
     """What each part is worth, of those a student may see."""
     needs(asks, "read")
     found, _ = assignment_for(db, asks, assignment)
-    loaded, _ = grading.loaded(courses.rubric(db, found).text)
+    loaded, _ = desk.loaded(courses.rubric(db, found).text)
     return [{"id": one.id, "title": one.title, "points": float(one.points)} for one in loaded.criteria if one.visible]
 
 

@@ -11,10 +11,10 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from grader import filling, grading, roster
+from grader import filling, roster
 from grader.errors import UsageError
 from grader.rubric import Rubric
-from grader.service import shapes
+from grader.service import desk, shapes
 from grader.service.answers import plain_name
 from grader.service.identity import (
     PERSONAL,
@@ -210,7 +210,7 @@ def new_assignment(asks: Asks, db: Writes, course: str, new: shapes.NewAssignmen
     """Ask something. The rubric is held against its assignment first, and every mistake in it is told."""
     needs(asks, "grade")
     found, _ = course_for(db, asks, course, "instructor")
-    rubric, _ = grading.loaded(new.rubric)
+    rubric, _ = desk.loaded(new.rubric)
     refuse_without_zone(new.due)
     _refuse_two_deadlines(new.due, rubric)
     counts = new.counts or rubric.attempts.counts
@@ -243,7 +243,7 @@ def change_assignment(asks: Asks, db: Writes, assignment: str, new: shapes.Chang
     """
     needs(asks, "grade")
     found, _ = assignment_for(db, asks, assignment, "instructor")
-    rubric, _ = grading.loaded(courses.rubric(db, found).text)
+    rubric, _ = desk.loaded(courses.rubric(db, found).text)
     refuse_without_zone(new.due)
     _refuse_two_deadlines(new.due, rubric)
     changed = courses.change(db, found, **new.model_dump())
@@ -255,7 +255,7 @@ def new_rubric(asks: Asks, db: Writes, assignment: str, new: shapes.NewRubric) -
     """The next version of the rubric; what was graded stays as it was until it is graded again."""
     needs(asks, "grade")
     found, _ = assignment_for(db, asks, assignment, "instructor")
-    grading.loaded(new.rubric)
+    desk.loaded(new.rubric)
     return shapes.RubricVersion(version=courses.add_rubric(db, found, new.rubric, asks.person, now()).version)
 
 
