@@ -117,9 +117,7 @@ class ZygoteProcess:
             self.pidfd = None
 
     def kill(self) -> None:
-        if self.pidfd is not None:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        _kill(self.pidfd)
 
     def _send(self, message: bytes, descriptors: Sequence[int] = ()) -> None:
         with self._saying_so_where_it_is_lost():
@@ -162,6 +160,13 @@ class ZygoteProcess:
         )
 
 
+def _kill(pidfd: int | None) -> None:
+    """A process that there is, and that may have ended."""
+    if pidfd is not None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
 def _has_ended(pidfd: int, seconds: float) -> bool:
     """Whether a process has, or does within this time."""
     poll = select.poll()
@@ -196,9 +201,7 @@ class Child:
             self.pidfd = None
 
     def kill(self) -> None:
-        if self.pidfd is not None:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        _kill(self.pidfd)
 
     def reap(self, seconds: float) -> Ending | None:
         if self._ending is None:

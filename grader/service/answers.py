@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 LOOK_EVERY, LOOK_FOR = 0.3, 300.0  # seconds: how often what is watched is looked at, and how long
+SETTLED = ("graded", "fault", "broken")  # states that what is watched ends in
 STREAM = "text/event-stream"
 TOLD: dict[int | str, dict[str, Any]] = {200: {"description": "An event for each change", "content": {STREAM: {}}}}
 Watched = TypeVar("Watched", shapes.Submission, shapes.Batch)
@@ -75,7 +76,7 @@ async def watched(request: Request, look: Callable[[Connection], Watched]) -> As
         seen = await asyncio.to_thread(look_again)
         if seen != last:
             yield seen
-        if seen.state in ("graded", "fault", "broken") or await request.is_disconnected():
+        if seen.state in SETTLED or await request.is_disconnected():
             return
         last = seen
         await asyncio.sleep(LOOK_EVERY)

@@ -99,10 +99,13 @@ def done(act: Callable[[], str], again: Callable[[Connection, str, int], Respons
     try:
         return RedirectResponse(act(), 303)
     except (Problem, UsageError) as error:
-        why, status = str(error), error.status if isinstance(error, Problem) else 400
-        if status in (403, 404):
-            raise
-        raise Again(lambda db: again(db, why, status)) from None
+        raise refused(error, again) from None
+
+
+def refused(error: Problem | UsageError, again: Callable[[Connection, str, int], Response]) -> Exception:
+    """What to raise for what cannot be done: the page again, with why; but not to whom it is closed."""
+    why, status = str(error), error.status if isinstance(error, Problem) else 400
+    return error if status in (403, 404) else Again(lambda db: again(db, why, status))
 
 
 def shown_again(request: Request, again: Again) -> Response:

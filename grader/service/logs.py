@@ -45,7 +45,6 @@ class Requests:
             await self._app(scope, receive, send)
             return
         begun, status, known = monotonic(), 500, uuid4().hex
-        scope.setdefault("state", {})["request_id"] = known
 
         async def noted(message: Message) -> None:
             nonlocal status

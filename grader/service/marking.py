@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from sqlalchemy import Connection
 
@@ -160,18 +163,22 @@ def a_trial(asks: Asks, db: Reads, assignment: str, trial: str) -> shapes.Trial:
 @router.post("/assignments/{assignment}/trials/{trial}/apply")
 def apply_trial(asks: Asks, db: Writes, assignment: str, trial: str) -> shapes.Trial:
     """What the trial came to counts from now on, for all at once."""
-    needs(asks, "grade")
-    found, _ = assignment_for(db, asks, assignment, "instructor")
-    trials.apply(db, trial_of(db, found, trial), asks.person, now())
-    return _trial(db, found, trial_of(db, found, trial))
+    return _settled(trials.apply, asks, db, assignment, trial)
 
 
 @router.post("/assignments/{assignment}/trials/{trial}/drop")
 def drop_trial(asks: Asks, db: Writes, assignment: str, trial: str) -> shapes.Trial:
     """Everything stays as it is."""
+    return _settled(trials.drop, asks, db, assignment, trial)
+
+
+def _settled(
+    settle: Callable[[Connection, trials.Trial, Person, datetime], None], asks: Asker, db: Connection, assignment: str,
+    trial: str,
+) -> shapes.Trial:  # fmt: skip
     needs(asks, "grade")
     found, _ = assignment_for(db, asks, assignment, "instructor")
-    trials.drop(db, trial_of(db, found, trial), asks.person, now())
+    settle(db, trial_of(db, found, trial), asks.person, now())
     return _trial(db, found, trial_of(db, found, trial))
 
 

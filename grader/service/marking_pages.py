@@ -14,14 +14,13 @@ from starlette.concurrency import run_in_threadpool
 from grader.errors import UsageError
 from grader.lms import gradebooks
 from grader.service import batches, classes, exporting, marking, shapes
-from grader.service.browser import Sender, Visitor, done, filled, page, refuse_foreign, trouble
+from grader.service.browser import Sender, Visitor, done, filled, page, refuse_foreign, refused, trouble
 from grader.service.identity import Asker, Reads, Writes, assignment_for, engine_of
 from grader.service.problems import TITLES, Problem
 from grader.service.students import due_of
 from grader.service.teaching import of_course
 from grader.service.teaching_pages import Line, in_utc
 from grader.store import people, submissions, trials
-from grader.store.database import reading
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Words = Annotated[str, Form(max_length=10_000)]
@@ -58,15 +57,9 @@ async def upload_class(request: Request, tasks: BackgroundTasks, who: Visitor, a
         try:
             made = await batches.uploaded(request, who, assignment, form.get("file"), None)
         except (Problem, UsageError) as error:
-            status = error.status if isinstance(error, Problem) else 400
-            return await run_in_threadpool(_class_anew, request, who, assignment, str(error), status)
+            raise refused(error, lambda db, why, status: _class(db, who, assignment, why, status)) from None
     tasks.add_task(request.app.state.wake)
     return RedirectResponse(f"/assignments/{assignment}/batches/{made.id}", 303, background=tasks)
-
-
-def _class_anew(request: Request, who: Asker, assignment: str, why: str, status: int) -> HTMLResponse:
-    with reading(engine_of(request)) as db:
-        return _class(db, who, assignment, why, status)
 
 
 @router.get("/assignments/{assignment}/batches/{batch}")

@@ -17,7 +17,6 @@ from grader.store import courses, grades, people, submissions
 from grader.values import LARGEST_FILE
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-SETTLED = ("graded", "fault")
 
 
 @router.get("/")
@@ -164,7 +163,7 @@ async def _changing(request: Request, public: str) -> AsyncIterator[str]:
     async for seen in answers.watched(request, lambda db: students.looked_at(db, public)):
         text = " ".join(browser.rendered("standing.html", one=seen).splitlines())
         yield f"data: {text}\n\n"
-    if seen and seen.state in SETTLED:  # else the browser asks again by itself
+    if seen and seen.state in answers.SETTLED:  # else the browser asks again by itself
         yield "event: end\ndata:\n\n"
 
 

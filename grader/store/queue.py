@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select, update
 
 from grader.store import notices, schema
-from grader.store.submissions import BATCH, Submission
+from grader.store.submissions import BATCH, FIELDS, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from grader.store.submissions import Run
 
 MOST_TRIES = 3  # that may lose their worker
-_FIELDS = tuple(schema.submission.c[field] for field in Submission._fields)
 _table = schema.submission
 
 
@@ -33,7 +32,7 @@ def claim(db: Connection, worker: str, now: datetime) -> Submission | None:
     if db.dialect.name == "postgresql":
         nearest = nearest.with_for_update(skip_locked=True)
     taken = {"state": "grading", "worker": worker, "claimed": now, "tries": _table.c.tries + 1}
-    query = update(_table).where(_table.c.id == nearest.scalar_subquery()).values(taken).returning(*_FIELDS)
+    query = update(_table).where(_table.c.id == nearest.scalar_subquery()).values(taken).returning(*FIELDS)
     row = db.execute(query).one_or_none()
     return Submission(*row) if row else None
 

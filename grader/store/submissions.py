@@ -62,7 +62,7 @@ class Run(NamedTuple):
     assignment_version: str
 
 
-_FIELDS = tuple(schema.submission.c[field] for field in Submission._fields)
+FIELDS = tuple(schema.submission.c[field] for field in Submission._fields)
 _table = schema.submission
 
 
@@ -86,7 +86,7 @@ def receive(
         }  # fmt: skip
         try:
             with db.begin_nested():
-                taken = Submission(*db.execute(insert(_table).values(values).returning(*_FIELDS)).one())
+                taken = Submission(*db.execute(insert(_table).values(values).returning(*FIELDS)).one())
         except IntegrityError:  # another of theirs came at the same moment, perhaps the very same one
             continue
         notices.tell(db)
@@ -112,12 +112,11 @@ def used_up(db: Connection, assignment: Assignment, person: Person) -> int:
 
 def last(db: Connection, assignment: Assignment, person: Person) -> int:
     """The number of somebody's last attempt, 0 where there is none."""
-    mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id)
-    return int(db.execute(select(func.coalesce(func.max(_table.c.attempt), 0)).where(*mine)).scalar_one())
+    return last_of_all(db, assignment.id, {person.id}).get(person.id, 0)
 
 
 def _one(db: Connection, *conditions: ColumnElement[bool]) -> Submission | None:
-    row = db.execute(select(*_FIELDS).where(*conditions)).one_or_none()
+    row = db.execute(select(*FIELDS).where(*conditions)).one_or_none()
     return Submission(*row) if row else None
 
 
@@ -144,7 +143,7 @@ def by_key(db: Connection, person: Person, key: str) -> Submission | None:
 def by_keys(db: Connection, keys: set[tuple[int, str]]) -> dict[tuple[int, str], Submission]:
     """What the requests of these people and keys have become, of those there were."""
     people, texts = {person for person, _ in keys}, {key for _, key in keys}
-    query = select(*_FIELDS, _table.c.key).where(_table.c.person_id.in_(people), _table.c.key.in_(texts))
+    query = select(*FIELDS, _table.c.key).where(_table.c.person_id.in_(people), _table.c.key.in_(texts))
     found = {(row.person_id, row.key): Submission(*row[:-1]) for row in db.execute(query)}
     return {key: one for key, one in found.items() if key in keys}
 
@@ -172,7 +171,7 @@ def add_all(db: Connection, rows: Sequence[dict[str, object]]) -> dict[tuple[int
     """Put these attempts into the queue, behind whoever waits; by whose they are and their keys."""
     notices.tell(db)
     whole = [{"public": unguessable(), "priority": BATCH, **row} for row in rows]
-    added = db.execute(insert(_table).returning(*_FIELDS, _table.c.key, sort_by_parameter_order=True), whole)
+    added = db.execute(insert(_table).returning(*FIELDS, _table.c.key, sort_by_parameter_order=True), whole)
     return {(row.person_id, row.key): Submission(*row[:-1]) for row in added}
 
 
@@ -193,13 +192,13 @@ def find(db: Connection, public: str) -> Submission | None:
 def of_person(db: Connection, assignment: Assignment, person: Person) -> Iterator[Submission]:
     """Somebody's attempts, the latest first."""
     mine = (_table.c.assignment_id == assignment.id, _table.c.person_id == person.id)
-    return (Submission(*row) for row in db.execute(select(*_FIELDS).where(*mine).order_by(_table.c.attempt.desc())))
+    return (Submission(*row) for row in db.execute(select(*FIELDS).where(*mine).order_by(_table.c.attempt.desc())))
 
 
 def faults(db: Connection, assignment: Assignment) -> Iterator[Submission]:
     """What could not be graded, by a fault of ours."""
     mine = (_table.c.assignment_id == assignment.id, _table.c.state == "fault")
-    return (Submission(*row) for row in db.execute(select(*_FIELDS).where(*mine).order_by(_table.c.id)))
+    return (Submission(*row) for row in db.execute(select(*FIELDS).where(*mine).order_by(_table.c.id)))
 
 
 def publics(db: Connection, assignment: Assignment) -> dict[int, str]:
