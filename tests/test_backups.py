@@ -98,6 +98,20 @@ def test_what_is_restored_is_what_there_was_in_either_database(kind, engine, tmp
         assert (again["submission"], again["grading_run"]) == (21, 21)
 
 
+def test_what_was_being_graded_waits_for_nobody_where_it_is_restored(engine, tmp_path):
+    course = Course(engine)
+    with writing(engine) as db:
+        submissions.receive(db, course.assignment, course.students[0], "hw.py", b"1", NOW)
+        begun = queue.claim(db, "a machine of then", NOW)
+    backups.write(engine, tmp_path / "course.backup")
+    (tmp_path / "other").mkdir()
+    with empty("sqlite", tmp_path / "other") as other:
+        backups.restore(other, tmp_path / "course.backup")
+        with writing(other) as db:
+            again = queue.claim(db, "a machine of now", NOW)
+    assert (again.public, again.tries) == (begun.public, begun.tries)
+
+
 def test_a_backup_is_of_one_moment_while_everybody_hands_in(engine, tmp_path):
     course = Course(engine)
     for n in range(200):

@@ -1,7 +1,8 @@
 """All that the service keeps in one file, and back from it: the same tables, in SQLite, whatever the database is.
 
 A backup has its name when it has been read back and compared with what the database held, all at one moment; and what
-is restored is compared before it is there at all. Of the tables it knows their columns only, but for the files'.
+is restored is compared before it is there at all. Of the tables it knows their columns only, but for the files'; what
+was being graded is the queue's to put back.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from grader import __version__
 from grader.errors import GraderFault, UsageError
-from grader.store import database, schema
+from grader.store import database, queue, schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -66,7 +67,7 @@ def write(engine: Engine, path: Path) -> list[Part]:
 
 
 def restore(engine: Engine, path: Path) -> list[Part]:
-    """Fill an empty database, or leave it as it is.
+    """Fill an empty database, or leave it as it is; what was being graded, whoever grades for it begins anew.
 
     Raises UsageError for what is no backup and for a database that is not empty, GraderFault for a damaged backup.
     """
@@ -81,6 +82,7 @@ def restore(engine: Engine, path: Path) -> list[Part]:
                 _copy(source, target)
                 _count_on(target)
                 _compare(_parts(target), parts, path)
+                queue.put_all_back(target)
     except DBAPIError as error:
         raise _failed(f"{path}: it cannot be restored", error, "a database that takes all of it") from None
     return parts

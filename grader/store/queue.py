@@ -93,6 +93,11 @@ def put_back(db: Connection, worker: str) -> None:
     _back(db, mine, {"state": "received", "tries": _table.c.tries - 1})
 
 
+def put_all_back(db: Connection) -> None:
+    """What was begun waits again, and is none the worse for it: nobody is at it in this database."""
+    _back(db, (_table.c.state == "grading",), {"state": "received", "tries": _table.c.tries - 1})
+
+
 def reclaim(db: Connection, before: datetime) -> int:
     """Take from workers what they have had since before this time: they are gone. Gives how many there were."""
     return _take(db, _table.c.claimed < before)
