@@ -89,10 +89,10 @@ def test_a_full_disk_is_told_and_what_is_sent_again_when_there_is_room_is_taken(
 def test_a_grade_that_finds_no_room_is_written_when_there_is_some(kind, tmp_path):
     with databases.url_of(kind, tmp_path) as url, serving(tmp_path, "--database", url) as (process, link):
         _, path, headers = served_at(url, link)
-        one = httpx.post(path, files={"file": ("x.py", SLOW % 2)}, headers=headers).json()["id"]
+        one = httpx.post(path, files={"file": ("x.py", SLOW % 1)}, headers=headers).json()["id"]
         eventually(lambda: kept(url)[0] == {one: "grading"})
         with full(url, process):
-            time.sleep(5)  # until it is graded, and could not be written
+            time.sleep(3)  # until it is graded, and could not be written
             assert kept(url) == ({one: "grading"}, [])
         eventually(lambda: kept(url) == ({one: "graded"}, [one]))
 

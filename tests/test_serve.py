@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from conftest import ROOT, lacking
 from served import serving, tokens
 from sqlalchemy import select
 
+from grader.cli.serve import _bound
 from grader.store import courses, database, people, schema
 
 SUBMISSIONS = ROOT / "submissions" / "backprop"
@@ -86,7 +88,7 @@ def test_a_hundred_at_once_are_all_taken_while_thirty_watch(served):
     headers = {"Authorization": f"Bearer {token}"}
     path = f"{base}/api/v1/assignments/{assignment}/submissions"
     with httpx.Client(headers=headers, timeout=60, limits=httpx.Limits(max_connections=200)) as client:
-        slow = client.post(path, files={"file": ("slow.py", b"import time\ntime.sleep(8)\n")}).json()["id"]
+        slow = client.post(path, files={"file": ("slow.py", b"import time\ntime.sleep(3)\n")}).json()["id"]
         with ThreadPoolExecutor(130) as pool:
             watched = [pool.submit(client.get, f"{base}/api/v1/submissions/{slow}/events") for _ in range(30)]
             same = {"Idempotency-Key": "the same one"}
@@ -155,6 +157,13 @@ def test_the_commands_of_the_readme_do_what_they_say(tmp_path):
             known[name] = found.get("link") or found["id"]
         assert (found["added"], found["unplaced"]) == (1, 0)
         assert known["LINK"].startswith(f"{known['AT']}/enter?token=grader_")
+
+
+def test_no_part_of_an_answer_waits_for_word_of_the_one_before():
+    with _bound("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        listening.listen()
+        with listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_that_is_taken_is_told(tmp_path):
