@@ -187,10 +187,10 @@ def examine(calls: Sequence[Call], signature: str) -> Examination:
 def prove(standing: Collection[str], removed: Collection[str] = ()) -> Iterator[Finding]:
     """Try what each layer forbids. `removed` takes layers away, to see that the attempts do get through then."""
     got_through: dict[str, bool] = {}
-    with _facts() as facts:
+    with _facts() as facts, closing(zygote.start()) as first:
         for without, probes in _by_what_is_taken_away().items():
             wanted = [layer for layer in layers.ALL if layer not in (*without, *removed)]
-            with closing(zygote.Zygote(1, wanted)) as walls:
+            with closing(first.beside(wanted)) as walls:
                 for probe in probes:
                     got_through[probe.layer] = _gets_through(walls, probe, facts)
     for probe in PROBES:

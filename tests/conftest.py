@@ -21,6 +21,12 @@ ROOT = Path(__file__).parent.parent
 SOLUTIONS = Path(__file__).parent / "data" / "solutions"
 
 
+@pytest.hookimpl(optionalhook=True)  # where pytest-xdist is
+def pytest_xdist_auto_num_workers():
+    """Two workers a core: half of the time of many tests is waiting, for a deadline or for a process."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
 def asked(walls, source, requests, limits):
     """What comes of a source that is put some requests, once."""
     with walls.session(source) as session:

@@ -264,7 +264,7 @@ def test_the_time_of_children_that_were_begun_anew_is_counted(walls):
     source += "time.sleep(0.3)\ndef f(x): os._exit(lacking) if lacking else None; return 1"
     exchange = asked(walls, packing.text("a.py") + source.encode(), [REQUEST], Limits())
     assert exchange.fate is Fate.DONE
-    assert 0.6 < exchange.wasted < exchange.total_seconds - 0.3
+    assert 0.5 < exchange.wasted < exchange.total_seconds - 0.2  # of 0.6 and 0.3, heard when this process has its turn
 
 
 @pytest.mark.parametrize("status", sorted(RICHER))

@@ -34,6 +34,10 @@ class Stem:
     def __reduce__(self) -> Any:
         return Stem, (self._asking,)
 
+    def shared(self) -> Stem:
+        """The same one for another sandbox of this process, which may leave it."""
+        return Stem(self._asking.dup())
+
     def ask(self, kind: bytes, wanted: Sequence[str], ends: Sequence[int]) -> None:
         """Have a zygote forked that holds these ends: of its channel, and of what it complains to."""
         socket.send_fds(self._asking, [b"\n".join((kind, ",".join(wanted).encode()))], ends)

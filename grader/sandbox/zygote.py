@@ -51,6 +51,10 @@ class Zygote:
         """Sent to another process, it is another sandbox with the same stem: all is imported once for both."""
         return Zygote, (self.workers, self._wanted, self._walls.stem())
 
+    def beside(self, wanted: Collection[str]) -> Zygote:
+        """Another sandbox with these layers, from the same stem: nothing is imported once more."""
+        return Zygote(1, wanted, self._walls.stem().shared())
+
     @property
     def layers(self) -> tuple[str, ...]:
         standing = self._standing()

@@ -51,9 +51,15 @@ def lowered(process):
     resource.prlimit(process, resource.RLIMIT_FSIZE, (2**20, 2**20))
 
 
+def without(removed, walls):
+    """Walls that lack these layers."""
+    wanted = set(layers.ALL) - set(removed)
+    return zygote.Zygote(1, wanted) if layers.RLIMITS in removed else walls.beside(wanted)
+
+
 @pytest.mark.parametrize("removed", KNOWN, ids=", ".join)
-def test_what_gets_through_without(removed, whole):
-    with closing(zygote.Zygote(1, set(layers.ALL) - set(removed))) as walls:
+def test_what_gets_through_without(removed, whole, walls):
+    with closing(without(removed, walls)) as walls:
         if layers.RLIMITS in removed:
             lowered(walls._walls.stem()._popen.pid)
             zygotes_of(walls)
