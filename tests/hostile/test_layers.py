@@ -59,14 +59,14 @@ def without(removed, walls):
 
 @pytest.mark.parametrize("removed", KNOWN, ids=", ".join)
 def test_what_gets_through_without(removed, whole, walls):
-    with closing(without(removed, walls)) as walls:
+    with closing(without(removed, walls)) as weaker:
         if layers.RLIMITS in removed:
-            lowered(walls._walls.stem()._popen.pid)
-            zygotes_of(walls)
+            lowered(weaker._walls.stem()._popen.pid)
+            zygotes_of(weaker)
         lethal = LETHAL if {layers.SECCOMP, layers.PID, layers.USER} & set(removed) else set()
-        found = {name: graded(walls, name).points for name in set(whole) - lethal}
+        found = {name: graded(weaker, name).points for name in set(whole) - lethal}
         assert {name: points for name, points in found.items() if points != whole[name]} == KNOWN[removed]
-        assert control(walls).points == 10
+        assert control(weaker).points == 10
 
 
 # What each layer forbids, tried where it stands first in the way: with it, and without it.
