@@ -63,10 +63,7 @@ class Service:
             self.assignment_row = courses.add_assignment(db, course, "Backprop", now)
             courses.add_rubric(db, self.assignment_row, HIDDEN, None, now)
         self.course, self.assignment = course.public, self.assignment_row.public
-        self.client = TestClient(apps.create(engine, self._wake, sandbox="zygote"), raise_server_exceptions=False)
-
-    def close(self):
-        self.client.app.state.proof.close()
+        self.client = TestClient(apps.create(engine, self._wake, walls=walls), raise_server_exceptions=False)
 
     def _wake(self):
         self.woken += 1
@@ -116,7 +113,6 @@ def service(request, tmp_path, monkeypatch, walls):
     with databases.opened(request.param, tmp_path) as engine:
         service = Service(engine, walls)
         yield service
-        service.close()
 
 
 # A student's way.
@@ -761,8 +757,9 @@ def test_every_answer_has_the_headers_that_browsers_obey(service):
 def test_the_service_proves_that_it_is_well(service, monkeypatch):
     told = service.client.get("/healthz").json()
     assert (told["database"], told["walls"]) == ("ok", "ok")
-    service.close()
-    monkeypatch.setattr(service.client.app.state, "proof", operation.Proof(lambda: sandboxes.start("none")))
+    gone = sandboxes.start(sandboxes.DEFAULT)
+    gone.close()
+    monkeypatch.setattr(service.client.app.state, "proof", operation.Proof(gone))
     answer = service.client.get("/healthz")
     assert (answer.status_code, "nothing can be graded" in answer.text, "Retry-After" in answer.headers) == (
         503,

@@ -14,7 +14,6 @@ from conftest import ROOT, solutions
 from sqlalchemy import select
 
 from grader import report as reports
-from grader import sandbox as sandboxes
 from grader.errors import UsageError
 from grader.service import desk
 from grader.service.crew import Crew
@@ -32,13 +31,6 @@ def engine(request, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADER_HOME", str(tmp_path))
     with databases.opened(request.param, tmp_path) as engine:
         yield engine
-
-
-@pytest.fixture(scope="module")
-def walls():
-    walls = sandboxes.start(sandboxes.wanted(None))
-    yield walls
-    walls.close()
 
 
 class Course:
@@ -136,19 +128,19 @@ def eventually(done, seconds=60):
         time.sleep(0.05)
 
 
-def test_a_crew_grades_everything_once(engine):
+def test_a_crew_grades_everything_once(engine, walls):
     course = Course(engine)
     files = [one.path.read_bytes() for one in solutions()[:12]]
-    with Crew(engine, 2, sandboxes.wanted(None)) as crew:
+    with Crew(engine, 2, walls) as crew:
         handed_in = [course.hand_in(content) for content in files]
         crew.wake()
         eventually(lambda: all(course.state(one).state == "graded" for one in handed_in))
     assert sorted(course.runs()) == sorted(one.id for one in handed_in)
 
 
-def test_a_worker_that_is_killed_is_replaced_and_its_work_is_done_once(engine):
+def test_a_worker_that_is_killed_is_replaced_and_its_work_is_done_once(engine, walls):
     course = Course(engine)
-    with Crew(engine, 1, sandboxes.wanted(None)) as crew:
+    with Crew(engine, 1, walls) as crew:
         one = course.hand_in(b"import time\ntime.sleep(3)\n" + RIGHT)
         crew.wake()
         eventually(lambda: course.state(one).state == "grading")
@@ -158,22 +150,22 @@ def test_a_worker_that_is_killed_is_replaced_and_its_work_is_done_once(engine):
     assert (course.runs(), course.report(one).points) == ([one.id], Decimal(10))
 
 
-def test_what_was_begun_is_brought_to_its_end(engine):
+def test_what_was_begun_is_brought_to_its_end(engine, walls):
     course = Course(engine)
-    with Crew(engine, 1, sandboxes.wanted(None)) as crew:
+    with Crew(engine, 1, walls) as crew:
         one = course.hand_in(b"import time\ntime.sleep(1)\n" + RIGHT)
         crew.wake()
         eventually(lambda: course.state(one).state == "grading")
     assert course.state(one).state == "graded"
 
 
-def test_a_worker_that_takes_long_is_not_lost(engine, monkeypatch):
+def test_a_worker_that_takes_long_is_not_lost(engine, walls, monkeypatch):
     """It tells that it is there; else its submission would be graded again and again, and never."""
     from grader.service import crew as crews
 
     monkeypatch.setattr(crews, "LEASE", timedelta(seconds=2))
     course = Course(engine)
-    with Crew(engine, 1, sandboxes.wanted(None)) as crew:
+    with Crew(engine, 1, walls) as crew:
         one = course.hand_in(b"import time\ntime.sleep(4)\n" + RIGHT)
         crew.wake()
         eventually(lambda: course.state(one).state == "grading")

@@ -12,7 +12,6 @@ from served import ended, eventually, kept, ran, served_at, serving, started
 from sqlalchemy import text, update
 from test_service_work import RIGHT, Course
 
-from grader import sandbox as sandboxes
 from grader.service import crew as crews
 from grader.service.crew import Crew
 from grader.store import database, notices, queue, schema, submissions
@@ -100,21 +99,21 @@ def test_who_is_told_to_end_brings_to_its_end_what_was_begun(engine, tmp_path):
     assert (course.state(one).state, course.state(other).state, course.runs()) == ("graded", "received", [one.id])
 
 
-def test_what_does_not_come_to_its_end_in_time_waits_for_another(engine, monkeypatch):
+def test_what_does_not_come_to_its_end_in_time_waits_for_another(engine, walls, monkeypatch):
     monkeypatch.setattr(crews, "END", 0.1)
     course = Course(engine)
     one = course.hand_in(SLOW % 5)
-    with Crew(engine, 1, sandboxes.wanted(None)) as crew:
+    with Crew(engine, 1, walls) as crew:
         crew.wake()
         eventually(lambda: course.state(one).state == "grading")
     assert (course.state(one).state, course.state(one).tries, course.runs()) == ("received", 0, [])
 
 
-def test_what_costs_its_worker_again_and_again_is_our_fault_and_the_next_one_is_graded(engine, monkeypatch):
+def test_what_costs_its_worker_again_and_again_is_our_fault_and_the_next_one_is_graded(engine, walls, monkeypatch):
     monkeypatch.setattr(crews, "SOON", 0.0)
     course = Course(engine, most_attempts=1)
     poison = course.hand_in(SLOW % 8)
-    with Crew(engine, 1, sandboxes.wanted(None)) as crew:
+    with Crew(engine, 1, walls) as crew:
         for tries in range(1, queue.MOST_TRIES + 1):
             eventually(
                 lambda tries=tries: (course.state(poison).state, course.state(poison).tries) == ("grading", tries)
@@ -147,10 +146,10 @@ def postgres(tmp_path, monkeypatch):
         yield engine
 
 
-def test_a_worker_that_would_look_in_ten_minutes_is_woken_from_elsewhere(postgres, monkeypatch):
+def test_a_worker_that_would_look_in_ten_minutes_is_woken_from_elsewhere(postgres, walls, monkeypatch):
     monkeypatch.setattr(crews, "LONGEST_NAP", 600.0)
     course = Course(postgres)
-    with Crew(postgres, 1, sandboxes.wanted(None)):
+    with Crew(postgres, 1, walls):
         first = course.hand_in(RIGHT)
         eventually(lambda: course.state(first).state == "graded")  # it has begun, and sleeps now
         second = course.hand_in(RIGHT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -67,11 +68,9 @@ def serve(
         token = begin.token_for_instructor(db, datetime.now(UTC)) if link or is_first else None
     listening = _bound(host, port)
     count = worker.cores() if workers is None else workers
-    if count:
-        sandboxes.start(wanted).close()  # where there are no walls nothing is graded
-    with Crew(engine, count, wanted, log=log) as crew:
-        place = wanted if count else None
-        app = apps.create(engine, crew.wake, lambda: crew.alive, sandbox=place, public_url=public_url)
+    walls = sandboxes.start(wanted) if count else None  # where there are none nothing is graded
+    with closing(walls) if walls else nullcontext(), Crew(engine, count, walls, log=log) as crew:
+        app = apps.create(engine, crew.wake, lambda: crew.alive, walls=walls, public_url=public_url)
         try:
             _listen(app, listening, public_url, token, trusted_proxy or [])
         finally:

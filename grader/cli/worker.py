@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import closing
 from threading import Event
 from typing import Annotated
 
@@ -32,12 +33,12 @@ def worker(
     ending = _ending()
     wanted = sandboxes.wanted(sandbox)
     engine = databases.connect(database or known_database(), is_made=False)
-    sandboxes.start(wanted).close()  # where there are no walls nothing is graded
+    walls = sandboxes.start(wanted)  # where there are none nothing is graded
     if not databases.is_ready(engine):
         print("grade: waiting for grade serve, which makes the tables", file=sys.stderr)
         crew.until(ending, engine, or_ready=True)
     if not ending.is_set():
-        with crew.Crew(engine, jobs or workers.cores(), wanted, log=log) as grading:
+        with closing(walls), crew.Crew(engine, jobs or workers.cores(), walls, log=log) as grading:
             print(f"grade: {grading.alive} at a time are graded here; end it with Ctrl-C", file=sys.stderr)
             crew.until(ending, engine)
             print(ENDING, file=sys.stderr)

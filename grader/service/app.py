@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Body, FastAPI, Request, Response, Security
 from fastapi.security import HTTPBearer
-from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 
 from grader import __version__
-from grader import sandbox as sandboxes
 from grader.service import (
     batches,
     browser,
@@ -33,24 +28,30 @@ from grader.service.limits import Limits
 from grader.service.logs import Requests
 from grader.store import people
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Engine
+
+    from grader.sandbox import Sandbox
+
 
 def create(
     engine: Engine, wake: Callable[[], None] = lambda: None, workers: Callable[[], int] = lambda: 0, *,
-    sandbox: str | None = None, public_url: str = "",
+    walls: Sandbox | None = None, public_url: str = "",
 ) -> FastAPI:  # fmt: skip
     """The app over a database. `wake` is called when something waits, `workers` tells how many grade.
 
-    `public_url` is where browsers find it, if that is not where they are answered; `sandbox` the walls behind which
-    it is proved that this machine can grade; None where it does not.
+    `public_url` is where browsers find it, if that is not where they are answered; `walls` those behind which it is
+    proved that this machine can grade; None where it does not.
     """
     app = FastAPI(
         title="grader", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None,
-        lifespan=_ended,
     )  # fmt: skip
     app.state.engine, app.state.wake, app.state.workers = engine, wake, workers
     app.state.public_url, app.state.is_secure = public_url, public_url.startswith("https:")
     app.state.failures, app.state.meters = sessions.Failures(), operation.Meters()
-    app.state.proof = operation.Proof(partial(sandboxes.start, sandbox) if sandbox else None)
+    app.state.proof = operation.Proof(walls)
     problems.install(app, browser.trouble)
     signed_in = [Security(HTTPBearer(auto_error=False, description="A token, as POST /tokens gives one"))]
     for tag, part in INTERFACE.items():
@@ -71,12 +72,6 @@ def create(
 
 
 INTERFACE = {"students": students, "teaching": teaching, "grading": marking, "batches": batches, "export": exporting}
-
-
-@asynccontextmanager
-async def _ended(app: FastAPI) -> AsyncIterator[None]:
-    yield
-    app.state.proof.close()
 
 
 def sign_in(request: Request, db: Writes, token: Annotated[str, Body(embed=True, max_length=200)]) -> Response:

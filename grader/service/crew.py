@@ -19,7 +19,6 @@ from uuid import uuid4
 
 from sqlalchemy.exc import DBAPIError
 
-from grader import sandbox as sandboxes
 from grader.errors import GraderError
 from grader.service import desk, logs
 from grader.store import database, notices, queue
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
     from sqlalchemy import Engine
+
+    from grader.sandbox import Sandbox
 
 LONGEST_NAP = 1.0  # seconds between looks at the queue of a worker nobody wakes
 LOOK = 1.0  # seconds between looks at whether all is well
@@ -49,10 +50,11 @@ class _Place(NamedTuple):
 
 
 class Crew:
-    """So many workers; open it with `with`."""
+    """So many workers; open it with `with`. Each has walls like these, made from what is imported once for all."""
 
-    def __init__(self, engine: Engine, workers: int, sandbox: str, *, log: bool = False) -> None:
-        self._engine, self._count, self._sandbox, self._log = engine, workers, sandbox, log
+    def __init__(self, engine: Engine, workers: int, walls: Sandbox | None, *, log: bool = False) -> None:
+        """`walls` may be None where there are no workers."""
+        self._engine, self._count, self._walls, self._log = engine, workers, walls, log
         self._ending = Event()
         self._places: dict[int, _Place] = {}
 
@@ -98,7 +100,7 @@ class Crew:
         url = self._engine.url.render_as_string(hide_password=False)
         heard, bell = SPAWN.Pipe(duplex=False)
         os.set_blocking(bell.fileno(), False)  # whoever hands in waits for no worker
-        place = (url, name, self._sandbox, heard, LONGEST_NAP, self._log)
+        place = (url, name, self._walls, heard, LONGEST_NAP, self._log)
         process = SPAWN.Process(target=work, args=place, name=name, daemon=True)
         process.start()
         heard.close()
@@ -145,7 +147,7 @@ def until(ending: Event, engine: Engine, *, or_ready: bool = False) -> None:
         ending.wait(LOOK)
 
 
-def work(url: str, name: str, sandbox: str, bell: Connection, nap: float, log: bool) -> None:
+def work(url: str, name: str, walls: Sandbox, bell: Connection, nap: float, log: bool) -> None:
     """What a worker does until it is told to end, or the server is gone."""
     if log:
         logs.to_stderr()
@@ -155,7 +157,7 @@ def work(url: str, name: str, sandbox: str, bell: Connection, nap: float, log: b
     Thread(target=_end_with_parent, daemon=True).start()
     engine = database.connect(url)
     Thread(target=_beat, args=(engine, name), daemon=True).start()
-    with closing(sandboxes.start(sandbox)) as walls:
+    with closing(walls):
         with suppress(GraderError):  # the first submission meets it again, and is told
             walls.warm()
         while not ending.is_set():
@@ -182,7 +184,7 @@ def _nap(bell: Connection, longest: float) -> None:
         sleep(LOOK)
 
 
-def _tried(engine: Engine, name: str, walls: sandboxes.Sandbox) -> bool:
+def _tried(engine: Engine, name: str, walls: Sandbox) -> bool:
     """Whether there was something to grade; a database that is away comes back."""
     try:
         return desk.grade_next(engine, name, walls)

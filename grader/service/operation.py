@@ -22,8 +22,6 @@ from grader.store.database import reading
 from grader.values import Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from grader.sandbox import Sandbox
 
 router = APIRouter()
@@ -55,38 +53,32 @@ class Meters:
 class Proof:
     """That submissions can be graded here: one is, for real, now and then. Where none are, nothing is proved."""
 
-    def __init__(self, sandbox: Callable[[], Sandbox] | None) -> None:
-        self.start, self._lock = sandbox, Lock()
-        self._sandbox: Sandbox | None = None
+    def __init__(self, walls: Sandbox | None) -> None:
+        self.walls, self._lock = walls, Lock()
         self._until, self._trouble = 0.0, ""
 
     def trouble(self) -> str:
         """What is wrong, in words; nothing where all is well."""
-        if self.start is None or monotonic() < self._until or not self._lock.acquire(blocking=False):
+        if self.walls is None or monotonic() < self._until or not self._lock.acquire(blocking=False):
             return self._trouble  # who comes while another looks is told what was found last
         try:
-            self._trouble = self._try(self.start)
+            self._trouble = _trouble(self.walls)
         finally:
             self._until = monotonic() + PROVED_FOR
             self._lock.release()
         return self._trouble
 
-    def close(self) -> None:
-        with self._lock:
-            if self._sandbox is not None:
-                self._sandbox.close()
 
-    def _try(self, start: Callable[[], Sandbox]) -> str:
-        rubric, assignment = desk.loaded(rubrics.find("backprop").read_text(encoding="utf-8"))
-        try:
-            self._sandbox = self._sandbox or start()
-            starter = Submission("starter.py", assignment.STARTER.encode())
-            report = grading.grade(starter, assignment, rubric, seed=SEED, sandbox=self._sandbox)
-        except GraderError as error:
-            return str(error)
-        except Exception as error:  # whatever it is: it is looked at again in a while
-            return f"{type(error).__name__}: {error}"
-        return "" if report.status == "graded" else f"the starter file was found {report.status}"
+def _trouble(walls: Sandbox) -> str:
+    rubric, assignment = desk.loaded(rubrics.find("backprop").read_text(encoding="utf-8"))
+    try:
+        starter = Submission("starter.py", assignment.STARTER.encode())
+        report = grading.grade(starter, assignment, rubric, seed=SEED, sandbox=walls)
+    except GraderError as error:
+        return str(error)
+    except Exception as error:  # whatever it is: it is looked at again in a while
+        return f"{type(error).__name__}: {error}"
+    return "" if report.status == "graded" else f"the starter file was found {report.status}"
 
 
 @router.get("/healthz")
@@ -97,7 +89,7 @@ def health(request: Request) -> dict[str, object]:
     proof: Proof = request.app.state.proof
     if trouble := proof.trouble():
         raise Problem(503, f"nothing can be graded: {trouble}", {"Retry-After": f"{PROVED_FOR:.0f}"})
-    walls = "ok" if proof.start else "elsewhere"
+    walls = "ok" if proof.walls else "elsewhere"
     workers = request.app.state.workers()
     return {"database": "ok", "walls": walls, "workers": workers, "waiting": waiting, "version": __version__}
 
