@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import databases
 import pytest
 from fastapi.routing import APIRoute
-from sqlalchemy import select
+from sqlalchemy import select, update
 from test_service_api import GRADEBOOK, RIGHT, RUBRIC, WRONG, Service, walls, zipped  # noqa: F401 a fixture
 
 from grader.service import shapes
@@ -17,7 +17,7 @@ from grader.service.forms import filled
 from grader.service.identity import COOKIE, csrf_of
 from grader.service.problems import Problem
 from grader.service.ways_back import page_of
-from grader.store import schema
+from grader.store import queue, schema
 from grader.store.database import reading, writing
 
 
@@ -207,7 +207,7 @@ def test_no_page_needs_anything_from_elsewhere_or_a_script_of_its_own(service):
 def test_a_token_is_made_by_a_button_and_shown_once(service):
     browser = Browser(service, "ada")
     page = browser.get("/token").text
-    assert ("grader_" in page, "those who teach" in page) == (False, False)
+    assert ("grader_" in page, "teaching and grading" in page) == (False, False)
     service.tokens["made"] = re.search(r"grader_[\w-]{43}", browser.post("/token").text)[0]
     assert service.ask("made", "GET", "/me").json() | {"id": ""} == {
         "id": "", "name": "ada", "email": "ada@x.edu", "scopes": ["read", "submit"],
@@ -217,7 +217,7 @@ def test_a_token_is_made_by_a_button_and_shown_once(service):
 
 def test_a_token_is_good_for_what_is_chosen(service):
     browser = Browser(service, "helper")
-    assert "those who teach" in browser.get("/token").text
+    assert "teaching and grading" in browser.get("/token").text
     page = browser.post("/token", {"scopes": "read submit grade", "days": "3"}).text
     service.tokens["made"] = re.search(r"grader_[\w-]{43}", page)[0]
     [made] = [one for one in service.ask("helper", "GET", "/tokens").json() if one["label"] == "page"]
@@ -341,6 +341,18 @@ def test_the_class_is_shown_with_what_it_has_misunderstood(service):
     text = Browser(service, "teacher").get(f"/assignments/{service.assignment}/class").text
     for told in ("1</b> of 2 have a grade", 'class="distribution"', "What they have misunderstood", "Nothing yet"):
         assert told in text
+
+
+def test_that_nobody_grades_is_told_to_those_who_teach(service):
+    browser, path = Browser(service, "helper"), f"/assignments/{service.assignment}/class"
+    service.hand_in()
+    assert "is a worker at work?" not in browser.get(path).text
+    with writing(service.engine) as db:
+        db.execute(update(schema.submission).values(received=datetime.now(UTC) - timedelta(minutes=5)))
+    assert "Nothing has been graded for 5 minutes: is a worker at work?" in browser.get(path).text
+    with writing(service.engine) as db:
+        queue.claim(db, "w", datetime.now(UTC))
+    assert "is a worker at work?" not in browser.get(path).text
 
 
 def test_a_class_is_handed_in_on_a_page(service):

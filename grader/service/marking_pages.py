@@ -5,6 +5,7 @@ What they do is the interface's (`marking`, `exporting`); here are its forms.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, UploadFile
@@ -13,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from grader.errors import UsageError
 from grader.lms import gradebooks
-from grader.service import batches, classes, exporting, marking, shapes
+from grader.service import batches, classes, exporting, marking, operation, shapes
 from grader.service.browser import Sender, Visitor, page, refuse_foreign, trouble
 from grader.service.forms import NONE, Again, Line, Refusal, Words, done, filled
 from grader.service.identity import Asker, Reads, Writes, assignment_for, engine_of
@@ -39,7 +40,7 @@ def _class(db: Reads, who: Asker, assignment: str, refusal: Refusal = NONE) -> H
     return page(
         "class.html", who, refusal, assignment=found, grades=grades, cohort=cohort,
         older=sum(one.max_points not in (None, cohort.max_points) for one in grades),
-        waiting=submissions.waiting_of(db, found),
+        waiting=submissions.waiting_of(db, found), idle=operation.idle_for(db) // timedelta(minutes=1),
         faults=list(submissions.faults(db, found)), trial=trials.open_of(db, found),
         instructs=people.may(me, "instructor"), uploads=batches.all_batches(who, db, assignment),
     )  # fmt: skip

@@ -20,7 +20,7 @@ from grader.values import LARGEST_FILE
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 LEAST = "read submit"
 SCOPES = {  # what a token may be good for, the least first
-    LEAST: "reading and handing in", "read submit grade": "that, and all that those who teach do",
+    LEAST: "reading and handing in", "read submit grade": "teaching and grading too",
     "all": "everything, and signing in as you",
 }  # fmt: skip
 
