@@ -12,13 +12,14 @@ import databases
 import pytest
 from conftest import ROOT
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from grader import grades as batch_grades
 from grader import sandbox as sandboxes
 from grader.service import app as apps
 from grader.service import begin, desk, operation
 from grader.service.identity import COOKIE, csrf_of
-from grader.store import courses, people, queue
+from grader.store import courses, people, queue, schema
 from grader.store.database import writing
 
 RUBRIC = (ROOT / "rubrics" / "backprop.toml").read_text()
@@ -766,6 +767,26 @@ def test_the_service_proves_that_it_is_well(service, monkeypatch):
         True,
         True,
     )
+
+
+def test_that_nobody_grades_is_told(service):
+    def idle():
+        return service.client.get("/healthz").json()["idle"]
+
+    assert idle() == 0
+    service.hand_in()
+    with writing(service.engine) as db:
+        db.execute(update(schema.submission).values(received=datetime.now(UTC) - timedelta(minutes=5)))
+    assert idle() >= 300
+    with writing(service.engine) as db:
+        queue.claim(db, "w", datetime.now(UTC))
+    assert idle() == 0  # somebody is at it
+    with writing(service.engine) as db:
+        queue.put_back(db, "w")
+    service.grade()
+    assert idle() == 0
+    service.upload({"0004.py": RIGHT})  # of a time long before it came here
+    assert idle() < 3600
 
 
 def test_the_service_is_measured_for_who_is_on_its_machine(service):

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 
 import databases
 import pytest
-from sqlalchemy import select
+from fastapi.routing import APIRoute
+from sqlalchemy import select, update
 from test_service_api import GRADEBOOK, RIGHT, RUBRIC, WRONG, Service, walls, zipped  # noqa: F401 a fixture
 
+from grader.service import shapes
+from grader.service.forms import filled
 from grader.service.identity import COOKIE, csrf_of
-from grader.store import schema
+from grader.service.problems import Problem
+from grader.service.ways_back import page_of
+from grader.store import queue, schema
 from grader.store.database import reading, writing
 
 
@@ -41,9 +48,9 @@ class Browser:
 
     def hand_in(self, content=RIGHT, **data):
         page = self.get(f"/assignments/{self.service.assignment}").text
-        key = re.search(r'name="key" value="([^"]+)"', page)[1]
+        key = re.search(r'name="once" value="([^"]+)"', page)[1]
         return self.post(
-            f"/assignments/{self.service.assignment}", {"key": key, **data}, files={"file": ("hw.py", content)}
+            f"/assignments/{self.service.assignment}", {"once": key, **data}, files={"file": ("hw.py", content)}
         )
 
 
@@ -87,10 +94,10 @@ def test_a_student_hands_in_and_reads(service):
 def test_what_is_pasted_is_handed_in(service):
     browser = Browser(service, "ada")
     page = browser.get(f"/assignments/{service.assignment}").text
-    key = re.search(r'name="key" value="([^"]+)"', page)[1]
+    key = re.search(r'name="once" value="([^"]+)"', page)[1]
     for _ in range(2):  # the button is pressed twice
         answer = browser.post(
-            f"/assignments/{service.assignment}", {"key": key, "text": RIGHT.decode().replace("\n", "\r\n")}
+            f"/assignments/{service.assignment}", {"once": key, "text": RIGHT.decode().replace("\n", "\r\n")}
         )
     service.grade()
     attempts = service.ask("ada", "GET", f"/assignments/{service.assignment}/submissions").json()["items"]
@@ -122,7 +129,7 @@ def test_what_a_person_said_is_read_by_the_student(service):
 
 def test_a_form_of_another_page_is_refused(service):
     browser = Browser(service, "ada")
-    for path, data in ((f"/assignments/{service.assignment}", {"key": "12345678", "text": "x"}), ("/leave", {})):
+    for path, data in ((f"/assignments/{service.assignment}", {"once": "12345678", "text": "x"}), ("/leave", {})):
         answer = browser.client.post(path, data={"csrf": "0" * 64, **data})
         assert (answer.status_code, "not of a page of ours" in answer.text) == (403, True)
     assert service.ask("ada", "GET", f"/assignments/{service.assignment}/submissions").json()["items"] == []
@@ -153,10 +160,10 @@ def test_the_class_is_for_those_who_teach(service):
 def test_what_students_write_stays_text(service):
     browser = Browser(service, "ada")
     page = browser.get(f"/assignments/{service.assignment}").text
-    key = re.search(r'name="key" value="([^"]+)"', page)[1]
+    key = re.search(r'name="once" value="([^"]+)"', page)[1]
     evil = "<script>alert(1)</script>.py"
     browser.post(
-        f"/assignments/{service.assignment}", {"key": key}, files={"file": (evil, b"raise ValueError('<b>x</b>')")}
+        f"/assignments/{service.assignment}", {"once": key}, files={"file": (evil, b"raise ValueError('<b>x</b>')")}
     )
     service.grade()
     [one] = service.ask("ada", "GET", f"/assignments/{service.assignment}/submissions").json()["items"]
@@ -199,18 +206,32 @@ def test_no_page_needs_anything_from_elsewhere_or_a_script_of_its_own(service):
 
 def test_a_token_is_made_by_a_button_and_shown_once(service):
     browser = Browser(service, "ada")
-    assert "grader_" not in browser.get("/token").text
-    token = re.search(r"grader_[\w-]{43}", browser.post("/token").text)[0]
-    service.tokens["made"] = token
-    assert service.ask("made", "GET", "/me").json()["name"] == "ada"
+    page = browser.get("/token").text
+    assert ("grader_" in page, "teaching and grading" in page) == (False, False)
+    service.tokens["made"] = re.search(r"grader_[\w-]{43}", browser.post("/token").text)[0]
+    assert service.ask("made", "GET", "/me").json() | {"id": ""} == {
+        "id": "", "name": "ada", "email": "ada@x.edu", "scopes": ["read", "submit"],
+    }  # fmt: skip
     assert browser.client.post("/token", data={"csrf": "x"}).status_code == 403
+
+
+def test_a_token_is_good_for_what_is_chosen(service):
+    browser = Browser(service, "helper")
+    assert "teaching and grading" in browser.get("/token").text
+    page = browser.post("/token", {"scopes": "read submit grade", "days": "3"}).text
+    service.tokens["made"] = re.search(r"grader_[\w-]{43}", page)[0]
+    [made] = [one for one in service.ask("helper", "GET", "/tokens").json() if one["label"] == "page"]
+    lasts = datetime.fromisoformat(made["expires"]) - datetime.fromisoformat(made["created"])
+    assert (made["scopes"], round(lasts / timedelta(days=1))) == (["grade", "read", "submit"], 3)
+    assert service.ask("made", "GET", f"/assignments/{service.assignment}/grades").status_code == 200
+    assert service.client.post("/api/v1/session", json={"token": service.tokens["made"]}).status_code == 403
 
 
 def test_what_was_pasted_is_given_back_where_the_session_is_over(service):
     browser = Browser(service, "ada")
     browser.client.cookies.clear()
     answer = browser.client.post(
-        f"/assignments/{service.assignment}", data={"csrf": "x", "key": "12345678", "text": "a < b"}
+        f"/assignments/{service.assignment}", data={"csrf": "x", "once": "12345678", "text": "a < b"}
     )
     assert (answer.status_code, "a &lt; b" in answer.text, "Nothing was handed in" in answer.text) == (401, True, True)
 
@@ -320,6 +341,18 @@ def test_the_class_is_shown_with_what_it_has_misunderstood(service):
     text = Browser(service, "teacher").get(f"/assignments/{service.assignment}/class").text
     for told in ("1</b> of 2 have a grade", 'class="distribution"', "What they have misunderstood", "Nothing yet"):
         assert told in text
+
+
+def test_that_nobody_grades_is_told_to_those_who_teach(service):
+    browser, path = Browser(service, "helper"), f"/assignments/{service.assignment}/class"
+    service.hand_in()
+    assert "is a worker at work?" not in browser.get(path).text
+    with writing(service.engine) as db:
+        db.execute(update(schema.submission).values(received=datetime.now(UTC) - timedelta(minutes=5)))
+    assert "Nothing has been graded for 5 minutes: is a worker at work?" in browser.get(path).text
+    with writing(service.engine) as db:
+        queue.claim(db, "w", datetime.now(UTC))
+    assert "is a worker at work?" not in browser.get(path).text
 
 
 def test_a_class_is_handed_in_on_a_page(service):
@@ -584,3 +617,246 @@ def test_a_gradebook_is_a_roster_where_that_is_said(service):
     assert (batch["platform"], batch["added"], batch["unplaced"]) == ("canvas", 1, 0)
     answer = Browser(service, "teacher").post(path, {"platform": "moodle"}, files=gradebook)
     assert (answer.status_code, "the gradebook: it has no column" in answer.text) == (400, True)
+
+
+# A form that is refused.
+
+
+class Forms(HTMLParser):
+    """The forms of a page by the addresses they are sent to: what a browser would send, and whether they are seen."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.sent, self.seen = {}, {}
+        self._open, self._details, self._fields = None, [], {}
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        known = dict(attrs)
+        if tag == "details":
+            self._details.append("open" in known)
+        elif tag == "form":
+            self._fields = self.sent[known["action"]] = {}
+            self.seen[known["action"]] = all(self._details)
+        elif tag == "input" and (known.get("type") != "checkbox" or "checked" in known):
+            self._fields.setdefault(known.get("name"), []).append(known.get("value", ""))
+        elif tag in ("select", "textarea"):
+            self._open = (tag, known.get("name"))
+            self._fields[known.get("name")] = []
+        elif tag == "option":
+            self._value, self._chosen = known.get("value"), "selected" in known
+
+    def handle_endtag(self, tag):
+        if tag == "details":
+            self._details.pop()
+        elif tag in ("select", "textarea"):
+            self._open = None
+
+    def handle_data(self, data):
+        tag, name = self._open or (None, None)
+        if tag == "textarea":
+            self._fields[name] = [data]
+        elif tag == "select" and data.strip() and (self._chosen or not self._fields[name]):
+            self._fields[name] = [data if self._value is None else self._value]
+
+
+BROKEN = "points = <\n"
+PICTURE = ("x.png", b"\x89PNG\xff")
+REFUSED = {  # by whom it is sent, what, and what is answered
+    "/courses": ("teacher", {"name": "x" * 201}, 422),
+    "/courses/{course}/people": (
+        "teacher",
+        {"name": "<Eve>", "email": "nothing", "key": "9", "section": "B", "role": "grader"},
+        422,
+    ),
+    "/courses/{course}/roster": ("teacher", {"platform": "moodle", "file": PICTURE}, 400),
+    "/courses/{course}/assignments/new": (
+        "teacher",
+        {"title": "H & W", "rubric": BROKEN, "due": "2030-01-02T03:04", "counts": "best", "most_attempts": "3"},
+        400,
+    ),
+    "/assignments/{assignment}": ("ada", {"text": "a < b\n", "file": PICTURE}, 422),
+    "/assignments/{assignment}/rubric": ("teacher", {"rubric": BROKEN}, 400),
+    "/assignments/{assignment}/settings": (
+        "teacher",
+        {"title": "", "due": "2030-01-02T03:04", "counts": "best", "most_attempts": "0"},
+        422,
+    ),
+    "/assignments/{assignment}/batches": ("teacher", {"file": PICTURE}, 400),
+    "/assignments/{assignment}/trials": ("teacher", {"text": "y" * 10_001, "people": "{ada}"}, 422),
+    "/assignments/{assignment}/students/{ada}/override": ("helper", {"points": "many", "text": "<why>"}, 422),
+    "/assignments/{assignment}/students/{ada}/release": ("helper", {"text": "y" * 10_001}, 422),
+    "/assignments/{assignment}/students/{ada}/comment": ("helper", {"text": "y" * 10_001}, 422),
+    "/assignments/{assignment}/students/{ada}/extension": ("teacher", {"due": "2020-01-01T00:00", "text": "ill"}, 422),
+    "/assignments/{assignment}/export": ("teacher", {"platform": "moodle", "column": "HW <1>"}, 400),
+    "/assignments/{assignment}/export/{export}": ("teacher", {"keep": "lowered"}, 400),
+    "/token": ("helper", {"scopes": "read submit grade", "days": "0"}, 422),
+}
+WITHOUT_FIELDS = {
+    "/leave",
+    "/enter",  # what is pasted there is a secret
+    "/token/{id}/end",
+    "/courses/{course}/people/{ada}/link",
+    "/courses/{course}/people/{ada}/remove",
+    "/courses/{course}/links",
+    "/submissions/{submission}/regrade",
+    "/assignments/{assignment}/trials/{trial}/apply",
+}
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_a_form_that_is_refused_loses_nothing(form, service):
+    service.graded()
+    ada = service.people["ada"].public
+    known = {"course": service.course, "assignment": service.assignment, "ada": ada}
+    if "{export}" in form:
+        known["export"] = blocked(service)
+    who, sent, status = REFUSED[form]
+    path, files = form.format(**known), {"file": PICTURE} if "file" in sent else None
+    typed = {name: text.replace("{ada}", ada) for name, text in sent.items() if name != "file"}
+    hidden = {"once": "12345678"} if who == "ada" else {}
+    answer = Browser(service, who).post(path, {**hidden, **typed}, files=files)
+    assert (answer.status_code, 'role="alert"' in answer.text) == (status, True), answer.text
+    found = Forms(answer.text)
+    assert found.seen[path]
+    assert {name: found.sent[path].get(name) for name in typed} == {name: [text] for name, text in typed.items()}
+    others = [fields for at, fields in found.sent.items() if at != path]
+    assert not any(text in fields.get(name, ()) for fields in others for name, text in typed.items() if name == "text")
+
+
+def blocked(service):
+    """An export of which two kinds of change are blocked."""
+    service.graded("bob", WRONG)
+    said = {"points": 100, "reason": "mistyped"}
+    path = f"/assignments/{service.assignment}/grades/{service.people['ada'].public}/override"
+    service.ask("teacher", "PUT", path, json=said)
+    return service.exported("canvas", ("grades.csv", GRADEBOOK.replace("bob@x.edu,A,", "bob@x.edu,A,10").encode()))
+
+
+def sent_to(service):
+    """The addresses of the pages' forms, as routes."""
+    routes = [one for one in service.client.app.routes if isinstance(one, APIRoute) and not one.path.startswith("/api")]
+    return [one for one in routes if "POST" in one.methods], [one for one in routes if "GET" in one.methods]
+
+
+def test_every_form_is_among_those_that_are_refused(service):
+    known = {re.sub(r"\{\w+\}", "x", form) for form in (*REFUSED, *WITHOUT_FIELDS)}
+    for route in sent_to(service)[0]:
+        assert any(route.path_regex.fullmatch(form) for form in known), route.path
+
+
+def test_every_form_leads_back_to_its_page(service):
+    forms, pages = sent_to(service)
+    for route in forms:
+        back = page_of(re.sub(r"\{\w+\}", "x", route.path))
+        assert any(page.path_regex.fullmatch(back) for page in pages), route.path
+    assert page_of("/assignments/x/starter") is None
+
+
+@pytest.mark.parametrize(("to", "page"), [("", ""), ("/batches", "/class"), ("/settings", "/rubric")])
+def test_what_is_too_large_leads_back_to_its_form(to, page, service, monkeypatch):
+    from grader.service import limits
+
+    monkeypatch.setattr(limits, "LARGEST_CLASS", 1_200_000)
+    path = f"/assignments/{service.assignment}"
+    answer = Browser(service, "teacher").post(f"{path}{to}", files={"file": ("x", b"#" * 1_300_000)})
+    assert (answer.status_code, f'href="{path}{page}"' in answer.text) == (413, True)
+
+
+def test_a_form_is_refused_to_whom_its_page_is_closed(service):
+    """They are told, and shown nothing of it."""
+    service.graded()
+    path = f"/assignments/{service.assignment}/students/{service.people['ada'].public}/comment"
+    answer = Browser(service, "bob").post(path, {"text": "mine"})
+    assert (answer.status_code, "ask an instructor" in answer.text, "mine" in answer.text) == (403, True, False)
+
+
+def test_who_may_not_make_somebody_what_they_say_loses_nothing(service):
+    path = f"/courses/{service.course}/people"
+    answer = Browser(service, "teacher").post(path, {"name": "admin", "email": "admin@x.edu", "role": "student"})
+    assert (answer.status_code, "you cannot make admin student" in answer.text) == (403, True)
+    assert Forms(answer.text).sent[path]["email"] == ["admin@x.edu"]
+
+
+def test_a_pasted_text_is_given_back_where_no_attempt_is_left(service):
+    path = f"/assignments/{service.assignment}"
+    changed = {"title": "HW", "counts": "latest", "most_attempts": 1}
+    service.ask("teacher", "PUT", path, json=changed)
+    service.hand_in()
+    answer = Browser(service, "ada").post(path, {"once": "12345678", "text": "a < b"})
+    assert (answer.status_code, Forms(answer.text).sent[path]["text"]) == (400, ["a < b"])
+
+
+def test_what_an_uploaded_rubric_held_stands_in_the_form(service):
+    path = f"/assignments/{service.assignment}/rubric"
+    browser = Browser(service, "teacher")
+    answer = browser.post(path, {"rubric": RUBRIC}, files={"file": ("new.toml", BROKEN.encode())})
+    assert (answer.status_code, Forms(answer.text).sent[path]["rubric"]) == (400, [BROKEN])
+    answer = browser.post(path, {"rubric": BROKEN}, files={"file": PICTURE})
+    assert (answer.status_code, Forms(answer.text).sent[path]["rubric"]) == (422, [BROKEN])
+
+
+def test_all_that_was_typed_is_given_back_where_the_session_is_over(service):
+    browser = Browser(service, "teacher")
+    browser.client.cookies.clear()
+    data = {"csrf": "<secret>", "points": "8.5", "text": "first\nsecond"}
+    answer = browser.client.post(f"/assignments/{service.assignment}/students/x/override", data=data)
+    assert answer.status_code == 401
+    assert all(told in answer.text for told in ('value="8.5"', "first\nsecond</textarea>"))
+    assert "&lt;secret&gt;" not in answer.text
+
+
+def test_a_page_with_a_refused_form_is_not_loaded_anew(service):
+    """Else what was typed would be lost to those without script."""
+    service.hand_in()
+    browser, path = Browser(service, "teacher"), f"/assignments/{service.assignment}"
+    assert 'http-equiv="refresh"' in browser.get(f"{path}/class").text
+    assert 'http-equiv="refresh"' not in browser.post(f"{path}/trials", {"text": ""}).text
+
+
+@pytest.mark.parametrize(
+    ("shape", "fields", "told"),
+    [
+        (shapes.Override, {"points": "many", "reason": "x"}, "points: found 'many'; expected a number; correct it"),
+        (shapes.Override, {"points": "nan", "reason": "x"}, "points: found 'nan'; expected a number; correct it"),
+        (shapes.Override, {"points": "-1", "reason": "x"}, "points: found '-1'; expected 0 at least; correct it"),
+        (
+            shapes.Override,
+            {"points": "1e9", "reason": "x"},
+            "points: found '1e9'; expected 1000000 at most; correct it",
+        ),
+        (
+            shapes.Override,
+            {"points": "1.234", "reason": "x"},
+            "points: found '1.234'; expected 2 decimal places at most; round it",
+        ),
+        (shapes.Override, {"points": "1", "reason": " "}, "reason: it is missing; expected it; fill it in"),
+        (shapes.NewCourse, {"name": "x" * 201}, "name: it is too long; expected 200 letters at most; shorten it"),
+        (
+            shapes.NewMember,
+            {"name": "Eve", "email": "no{thing}"},
+            "email: found 'no{thing}'; expected such as ada@x.edu; correct it",
+        ),
+        (
+            shapes.NewMember,
+            {"name": "Eve", "role": "king"},
+            "role: found 'king'; expected 'student', 'grader', 'instructor' or 'admin'; choose one",
+        ),
+        (
+            shapes.ChangedAssignment,
+            {"title": "x", "counts": "best", "most_attempts": "1.5"},
+            "most attempts: found '1.5'; expected a whole number; correct it",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_form_is_told_in_our_words(shape, fields, told):
+    with pytest.raises(Problem) as caught:
+        filled(shape, **fields)
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("due", ["0001-01-01T00:00+09:00", "1990-01-01T00:00", "soon"])
+def test_a_time_that_is_none_is_told(due, service):
+    path = f"/assignments/{service.assignment}/settings"
+    answer = Browser(service, "teacher").post(path, {"title": "HW", "counts": "best", "due": due})
+    assert (answer.status_code, "due: " in answer.text, Forms(answer.text).sent[path]["due"]) == (422, True, [due])

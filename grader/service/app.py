@@ -13,6 +13,7 @@ from grader.service import (
     batches,
     browser,
     exporting,
+    forms,
     marking,
     marking_pages,
     operation,
@@ -61,10 +62,10 @@ def create(
     app.post("/api/v1/session", status_code=204, tags=["session"], responses=problems.DESCRIBED)(sign_in)
     app.delete("/api/v1/session", status_code=204, tags=["session"])(sign_out)
     app.include_router(operation.router, tags=["operation"])
-    for forms in (pages, teaching_pages, marking_pages):
-        app.include_router(forms.router)
+    for some in (pages, teaching_pages, marking_pages):
+        app.include_router(some.router)
     app.add_exception_handler(browser.Away, pages.away)
-    app.add_exception_handler(browser.Again, browser.shown_again)  # type: ignore[arg-type] # it is one of these
+    app.add_exception_handler(forms.Again, forms.shown_again)  # type: ignore[arg-type] # it is one of these
     app.mount("/static", StaticFiles(packages=[("grader.service", "static")]))
     app.add_middleware(Limits, page=browser.trouble)
     app.add_middleware(Requests, meters=app.state.meters)

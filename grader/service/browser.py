@@ -1,4 +1,4 @@
-"""What all pages have in common: who visits, the frame around them, and forms that are done or come back with a word.
+"""What all pages have in common: who visits, that a form is of ours, and the frame around them.
 
 It knows no page.
 """
@@ -7,28 +7,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Form, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from pydantic import BaseModel, ValidationError
 
 from grader import __version__
-from grader.errors import UsageError
 from grader.render import charts, mathml
 from grader.render.numbers import plain
+from grader.service import ways_back
+from grader.service.forms import NONE, Refusal
 from grader.service.identity import ALL, COOKIE, Asker, csrf_of, engine_of, now, same
-from grader.service.problems import Problem
+from grader.service.problems import TITLES, UNKNOWN, Problem
 from grader.store import people
 from grader.store.database import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy import Connection
-
-Shape = TypeVar("Shape", bound=BaseModel)
+    from starlette.types import Scope
 
 
 class Away(Exception):
@@ -63,55 +59,19 @@ def refuse_foreign(who: Asker, csrf: str) -> None:
 Sender = Annotated[Asker, Depends(_sender)]
 
 
-def page(name: str, who: Asker | None, status: int = 200, **known: Any) -> HTMLResponse:
-    """One of the templates, filled in."""
-    return HTMLResponse(rendered(name, visitor=who, **known), status)
+def page(name: str, who: Asker | None, refusal: Refusal = NONE, **known: Any) -> HTMLResponse:
+    """One of the templates, filled in; where a form of it was refused, with that."""
+    return HTMLResponse(rendered(name, visitor=who, refusal=refusal, **known), refusal.status)
 
 
 def rendered(name: str, **known: Any) -> str:
     return _environment().get_template(name).render(known)
 
 
-def trouble(status: int, title: str, detail: str) -> Response:
-    """What cannot be done, as a page."""
-    return page("trouble.html", None, status, title=title, detail=detail)
-
-
-def filled(shape: type[Shape], **fields: Any) -> Shape:
-    """What a form gives, as the interface takes it; what was left blank is not given. Raises Problem."""
-    told = {name: value for name, value in fields.items() if value is not None and str(value).strip()}
-    try:
-        return shape.model_validate(told)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise Problem(422, f"{wrong['loc'][0]}: {wrong['msg']}; correct it") from None
-
-
-class Again(Exception):
-    """A form that could not be done: its page is shown again, with why."""
-
-    def __init__(self, page: Callable[[Connection], Response]) -> None:
-        self.page = page
-
-
-def done(act: Callable[[], str], again: Callable[[Connection, str, int], Response]) -> Response:
-    """On to the address that `act` gives. Raises Again where it cannot be done: then nothing is."""
-    try:
-        return RedirectResponse(act(), 303)
-    except (Problem, UsageError) as error:
-        raise refused(error, again) from None
-
-
-def refused(error: Problem | UsageError, again: Callable[[Connection, str, int], Response]) -> Exception:
-    """What to raise for what cannot be done: the page again, with why; but not to whom it is closed."""
-    why, status = str(error), error.status if isinstance(error, Problem) else 400
-    return error if status in (403, 404) else Again(lambda db: again(db, why, status))
-
-
-def shown_again(request: Request, again: Again) -> Response:
-    """After the transaction of the form has been taken back: a page takes long, and others want to write."""
-    with reading(engine_of(request)) as db:
-        return again.page(db)
+def trouble(scope: Scope, status: int, detail: str) -> Response:
+    """What cannot be done, as a page, with the way back to the form where there was one."""
+    title = TITLES.get(status, UNKNOWN)
+    return page("trouble.html", None, Refusal(detail, status), title=title, back=ways_back.page_of(scope["path"]))
 
 
 @cache

@@ -33,7 +33,7 @@ KEPT = {b"cache-control": b"public, max-age=604800"}  # what is the same for all
 class Limits:
     """Around the app: a body that is too large is refused, by its length where that is told, else as it comes."""
 
-    def __init__(self, app: ASGIApp, page: Callable[[int, str, str], ASGIApp]) -> None:
+    def __init__(self, app: ASGIApp, page: Callable[[Scope, int, str], ASGIApp]) -> None:
         self._app, self._page = app, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +70,7 @@ class Limits:
     def _refused(self, scope: Scope, status: int, detail: str) -> ASGIApp:
         if scope["path"].startswith("/api/"):
             return problems.answer(status, detail)
-        return self._page(status, problems.TITLES[status], detail)
+        return self._page(scope, status, detail)
 
 
 def _with_headers(scope: Scope, message: Message) -> Message:

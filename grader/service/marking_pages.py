@@ -5,6 +5,7 @@ What they do is the interface's (`marking`, `exporting`); here are its forms.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, UploadFile
@@ -13,17 +14,17 @@ from starlette.concurrency import run_in_threadpool
 
 from grader.errors import UsageError
 from grader.lms import gradebooks
-from grader.service import batches, classes, exporting, marking, shapes
-from grader.service.browser import Sender, Visitor, done, filled, page, refuse_foreign, refused, trouble
+from grader.service import batches, classes, exporting, marking, operation, shapes
+from grader.service.browser import Sender, Visitor, page, refuse_foreign, trouble
+from grader.service.forms import NONE, Again, Line, Refusal, Words, done, filled
 from grader.service.identity import Asker, Reads, Writes, assignment_for, engine_of
-from grader.service.problems import TITLES, Problem
+from grader.service.problems import Problem
 from grader.service.students import due_of
 from grader.service.teaching import of_course
-from grader.service.teaching_pages import Line, in_utc
+from grader.service.teaching_pages import in_utc
 from grader.store import people, submissions, trials
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-Words = Annotated[str, Form(max_length=10_000)]
 Chosen = Annotated[list[str] | None, Form()]
 
 
@@ -33,13 +34,13 @@ def the_class(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
     return _class(db, who, assignment)
 
 
-def _class(db: Reads, who: Asker, assignment: str, why: str = "", status: int = 200) -> HTMLResponse:
+def _class(db: Reads, who: Asker, assignment: str, refusal: Refusal = NONE) -> HTMLResponse:
     found, me = assignment_for(db, who, assignment, "grader")
     cohort, grades = classes.cohort(db, found), marking.all_grades(who, db, assignment)
     return page(
-        "class.html", who, status, assignment=found, grades=grades, why=why, cohort=cohort,
+        "class.html", who, refusal, assignment=found, grades=grades, cohort=cohort,
         older=sum(one.max_points not in (None, cohort.max_points) for one in grades),
-        waiting=submissions.waiting_of(db, found),
+        waiting=submissions.waiting_of(db, found), idle=operation.idle_for(db) // timedelta(minutes=1),
         faults=list(submissions.faults(db, found)), trial=trials.open_of(db, found),
         instructs=people.may(me, "instructor"), uploads=batches.all_batches(who, db, assignment),
     )  # fmt: skip
@@ -57,7 +58,7 @@ async def upload_class(request: Request, tasks: BackgroundTasks, who: Visitor, a
         try:
             made = await batches.uploaded(request, who, assignment, form.get("file"), None)
         except (Problem, UsageError) as error:
-            raise refused(error, lambda db, why, status: _class(db, who, assignment, why, status)) from None
+            raise Again(error, lambda db, refusal: _class(db, who, assignment, refusal)) from None
     tasks.add_task(request.app.state.wake)
     return RedirectResponse(f"/assignments/{assignment}/batches/{made.id}", 303, background=tasks)
 
@@ -78,12 +79,12 @@ def a_student(who: Visitor, db: Reads, assignment: str, person: str) -> HTMLResp
     return _student(db, who, assignment, person)
 
 
-def _student(db: Reads, who: Asker, assignment: str, person: str, why: str = "", status: int = 200) -> HTMLResponse:
+def _student(db: Reads, who: Asker, assignment: str, person: str, refusal: Refusal = NONE) -> HTMLResponse:
     found, me = assignment_for(db, who, assignment, "grader")
     student = of_course(db, found.course_id, person).person
     grade = next((one for one in marking.all_grades(who, db, assignment) if one.person == person), None)
     return page(
-        "student.html", who, status, assignment=found, student=student, grade=grade, why=why,
+        "student.html", who, refusal, assignment=found, student=student, grade=grade,
         due=due_of(db, found, student), instructs=people.may(me, "instructor"),
         attempts=marking.attempts(who, db, assignment, person), history=marking.history(who, db, assignment, person),
     )  # fmt: skip
@@ -108,7 +109,7 @@ def say(
             marking.comment(who, db, assignment, person, filled(shapes.Words, text=text))
         return f"/assignments/{assignment}/students/{person}"
 
-    response = done(act, lambda db, why, status: _student(db, who, assignment, person, why, status))
+    response = done(act, lambda db, refusal: _student(db, who, assignment, person, refusal))
     response.background = tasks
     return response
 
@@ -123,7 +124,7 @@ def regrade(
         marking.regrade_one(request, tasks, who, db, submission, filled(shapes.Words, text=text))
         return f"/submissions/{submission}"
 
-    response = done(act, lambda _, why, status: trouble(status, TITLES[status], why))
+    response = done(act, lambda _, refusal: trouble(request.scope, refusal.status, refusal.why))
     response.background = tasks
     return response
 
@@ -142,7 +143,7 @@ def try_regrade(
         new = filled(shapes.NewTrial, text=text, people=people)
         return f"/assignments/{assignment}/trials/{marking.try_regrade(request, tasks, who, db, assignment, new).id}"
 
-    response = done(act, lambda db, why, status: _class(db, who, assignment, why, status))
+    response = done(act, lambda db, refusal: _class(db, who, assignment, refusal))
     response.background = tasks
     return response
 
@@ -153,9 +154,9 @@ def a_trial(who: Visitor, db: Reads, assignment: str, trial: str) -> HTMLRespons
     return _trial(db, who, assignment, trial)
 
 
-def _trial(db: Reads, who: Asker, assignment: str, trial: str, why: str = "", status: int = 200) -> HTMLResponse:
+def _trial(db: Reads, who: Asker, assignment: str, trial: str, refusal: Refusal = NONE) -> HTMLResponse:
     found, _ = assignment_for(db, who, assignment, "instructor")
-    return page("trial.html", who, status, assignment=found, one=marking.a_trial(who, db, assignment, trial), why=why)
+    return page("trial.html", who, refusal, assignment=found, one=marking.a_trial(who, db, assignment, trial))
 
 
 @router.post("/assignments/{assignment}/trials/{trial}/{what}")
@@ -166,7 +167,7 @@ def settle(who: Sender, db: Writes, assignment: str, trial: str, what: Literal["
         {"apply": marking.apply_trial, "drop": marking.drop_trial}[what](who, db, assignment, trial)
         return f"/assignments/{assignment}/trials/{trial}"
 
-    return done(act, lambda db, why, status: _trial(db, who, assignment, trial, why, status))
+    return done(act, lambda db, refusal: _trial(db, who, assignment, trial, refusal))
 
 
 # Into gradebooks.
@@ -179,25 +180,25 @@ def about_exports(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
 
 
 def _export(
-    db: Reads, who: Asker, assignment: str, why: str = "", status: int = 200, one: shapes.Export | None = None
+    db: Reads, who: Asker, assignment: str, refusal: Refusal = NONE, one: shapes.Export | None = None
 ) -> HTMLResponse:
     found, _ = assignment_for(db, who, assignment, "instructor")
     return page(
-        "export.html", who, status, assignment=found, one=one, why=why, filled=sorted(gradebooks()),
+        "export.html", who, refusal, assignment=found, one=one, filled=sorted(gradebooks()),
         made=exporting.MADE,
     )  # fmt: skip
 
 
 @router.post("/assignments/{assignment}/export")
 def new_export(
-    request: Request, who: Sender, db: Reads, assignment: str, platform: Line, column: Line = "",
+    request: Request, who: Sender, db: Reads, assignment: str, platform: Line = "", column: Line = "",
     file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:  # fmt: skip
     def act() -> str:
         begun = exporting.new_export(request, who, db, assignment, platform, column, file)
         return f"/assignments/{assignment}/export/{begun.id}"
 
-    return done(act, lambda db, why, status: _export(db, who, assignment, why, status))
+    return done(act, lambda db, refusal: _export(db, who, assignment, refusal))
 
 
 @router.get("/assignments/{assignment}/export/{export}")
@@ -211,11 +212,15 @@ def exported(
     request: Request, who: Sender, db: Reads, assignment: str, export: str, force: Chosen = None, keep: Chosen = None
 ) -> Response:
     """The file itself."""
-    choice = filled(shapes.ExportChoice, force=force or [], keep=keep or [])
-    try:
+
+    def act() -> Response:
+        choice = filled(shapes.ExportChoice, force=force or [], keep=keep or [])
         return exporting.exported(request, who, db, assignment, export, choice)
-    except UsageError as error:
-        return _export(db, who, assignment, str(error), 400, exporting.an_export(who, db, assignment, export))
+
+    def again(db: Reads, refusal: Refusal) -> Response:
+        return _export(db, who, assignment, refusal, exporting.an_export(who, db, assignment, export))
+
+    return done(act, again)
 
 
 @router.get("/assignments/{assignment}/class.zip")

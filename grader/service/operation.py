@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from ipaddress import ip_address
 from threading import Lock
 from time import monotonic
@@ -15,13 +16,15 @@ from grader import __version__, grading
 from grader import rubric as rubrics
 from grader.errors import GraderError
 from grader.service import desk
-from grader.service.identity import engine_of
+from grader.service.identity import engine_of, now
 from grader.service.problems import Problem, nothing
-from grader.store import submissions
+from grader.store import queue, submissions
 from grader.store.database import reading
 from grader.values import Submission
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from grader.sandbox import Sandbox
 
 router = APIRouter()
@@ -83,15 +86,27 @@ def _trouble(walls: Sandbox) -> str:
 
 @router.get("/healthz")
 def health(request: Request) -> dict[str, object]:
-    """Whether the database answers, a submission can be graded, and how many workers there are and files wait."""
+    """Whether the database answers, a submission can be graded, and how many workers there are and files wait.
+
+    `idle` is for how many seconds nothing has been graded, though something waits: whoever grades may be elsewhere.
+    """
     with reading(engine_of(request)) as db:
-        waiting = submissions.waiting(db)
+        waiting, idle = submissions.waiting(db), idle_for(db)
     proof: Proof = request.app.state.proof
     if trouble := proof.trouble():
         raise Problem(503, f"nothing can be graded: {trouble}", {"Retry-After": f"{PROVED_FOR:.0f}"})
     walls = "ok" if proof.walls else "elsewhere"
     workers = request.app.state.workers()
-    return {"database": "ok", "walls": walls, "workers": workers, "waiting": waiting, "version": __version__}
+    return {
+        "database": "ok", "walls": walls, "workers": workers, "waiting": waiting, "idle": int(idle.total_seconds()),
+        "version": __version__,
+    }  # fmt: skip
+
+
+def idle_for(db: Connection) -> timedelta:
+    """For how long nothing has been graded, though something waits; nothing where all is well."""
+    since = queue.idle_since(db)
+    return max(now() - since, timedelta()) if since else timedelta()
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

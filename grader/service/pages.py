@@ -9,7 +9,8 @@ from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, U
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from grader.service import answers, browser, desk, sessions, shapes, students
-from grader.service.browser import Away, Sender, Visitor, done, page, visitor
+from grader.service.browser import Away, Sender, Visitor, page, visitor
+from grader.service.forms import NONE, Line, Refusal, done, filled, typed
 from grader.service.identity import COOKIE, Asker, Reads, Writes, assignment_for, now, submission_for
 from grader.service.limits import LARGEST_BODY, largest
 from grader.service.problems import Problem
@@ -17,6 +18,11 @@ from grader.store import courses, grades, people, submissions
 from grader.values import LARGEST_FILE
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+LEAST = "read submit"
+SCOPES = {  # what a token may be good for, the least first
+    LEAST: "reading and handing in", "read submit grade": "teaching and grading too",
+    "all": "everything, and signing in as you",
+}  # fmt: skip
 
 
 @router.get("/")
@@ -25,13 +31,13 @@ def home(who: Visitor, db: Reads) -> HTMLResponse:
     return home_page(db, who)
 
 
-def home_page(db: Reads, who: Asker, why: str = "", status: int = 200) -> HTMLResponse:
+def home_page(db: Reads, who: Asker, refusal: Refusal = NONE) -> HTMLResponse:
     found = []
     for course in courses.of(db, who.person):
         asked = [students.assignment_of(db, who, one) for one in courses.assignments(db, course)]
         found.append((course, people.membership(db, course.id, who.person), asked))
     teaches = any(people.may(member, "instructor") for _, member, _ in found)
-    return page("home.html", who, status, courses=found, teaches=teaches, why=why)
+    return page("home.html", who, refusal, courses=found, teaches=teaches)
 
 
 @router.get("/enter")
@@ -40,7 +46,7 @@ def entrance(request: Request, token: str = "") -> Response:
     try:
         visitor(request)
     except Away:
-        return page("enter.html", None, token=token, why="", kept="")
+        return page("enter.html", None, token=token)
     return RedirectResponse("/", 303)
 
 
@@ -49,19 +55,19 @@ def enter(request: Request, db: Writes, token: Annotated[str, Form(max_length=20
     try:
         session = sessions.begin(request, db, token.strip())
     except Problem as problem:
-        return page("enter.html", None, problem.status, token="", why=problem.detail, kept="")
+        return page("enter.html", None, Refusal(problem.detail, problem.status), token="")
     response = RedirectResponse("/", 303)
     sessions.remember(response, session, is_secure=request.app.state.is_secure)
     return response
 
 
 async def away(request: Request, _: Exception) -> Response:
-    """To the entrance; what somebody had pasted, whose session is over, is given back to them there."""
+    """To the entrance; what somebody had typed, whose session is over, is given back to them there."""
     if request.method != "POST" or largest(request.scope) > LARGEST_BODY:  # nobody's upload is read
         return RedirectResponse("/enter", 303)
-    form = await request.form()
-    why = "You are signed out: a session lasts twelve hours. Nothing was handed in."
-    return page("enter.html", None, 401, token="", why=why, kept=str(form.get("text") or ""))
+    why = "You are signed out: a session lasts twelve hours. Nothing was handed in or changed."
+    refusal = Refusal(why, 401, request.url.path, typed(await request.form()))
+    return page("enter.html", None, refusal, token="")
 
 
 @router.post("/leave")
@@ -74,21 +80,37 @@ def leave(request: Request, who: Sender, db: Writes) -> Response:  # noqa: ARG00
 
 @router.get("/token")
 def about_tokens(who: Visitor, db: Reads) -> HTMLResponse:
-    """What a token is for, those there are, and a button that makes one."""
-    return page("token.html", who, made=None, tokens=students.my_tokens(who, db))
+    """What a token is for, those there are, and a form that makes one."""
+    return _tokens(db, who)
+
+
+def _tokens(db: Reads, who: Asker, refusal: Refusal = NONE, made: shapes.Token | None = None) -> HTMLResponse:
+    grades = any(people.may(member, "grader") for member in people.memberships(db, who.person))
+    return page(
+        "token.html", who, refusal, made=made, tokens=students.my_tokens(who, db),
+        choices=[(scopes, told) for scopes, told in SCOPES.items() if grades or "grade" not in scopes],
+        days=shapes.NewToken.model_fields["days"].default,
+    )  # fmt: skip
 
 
 @router.post("/token")
-def new_token(who: Sender, db: Writes) -> HTMLResponse:
-    """A token as good as its owner, shown once."""
-    made = students.new_token(who, db, shapes.NewToken(label="page", scopes=["all"]))
-    return page("token.html", who, made=made, tokens=students.my_tokens(who, db))
+def new_token(who: Sender, db: Writes, scopes: Line = LEAST, days: Line = "") -> Response:
+    """A token that is good for these, shown once."""
+
+    def act() -> Response:
+        new = filled(shapes.NewToken, label="page", scopes=scopes.split(), days=days)
+        return _tokens(db, who, made=students.new_token(who, db, new))
+
+    return done(act, lambda db, refusal: _tokens(db, who, refusal))
 
 
 @router.post("/token/{token}/end")
 def end_token(who: Sender, db: Writes, token: str) -> Response:
-    students.end_token(who, db, token)
-    return RedirectResponse("/token", 303)
+    def act() -> str:
+        students.end_token(who, db, token)
+        return "/token"
+
+    return done(act, lambda db, refusal: _tokens(db, who, refusal))
 
 
 @router.get("/assignments/{assignment}")
@@ -97,17 +119,15 @@ def an_assignment(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
     return _assignment(db, who, assignment)
 
 
-def _assignment(
-    db: Reads, who: Asker, assignment: str, why: str = "", status: int = 200, kept: str = ""
-) -> HTMLResponse:
+def _assignment(db: Reads, who: Asker, assignment: str, refusal: Refusal = NONE) -> HTMLResponse:
     found, member = assignment_for(db, who, assignment)
     rubric, _ = desk.loaded(courses.rubric(db, found).text)
     grade = grades.of_person(db, found, who.person)
     mine = list(submissions.of_person(db, found, who.person))
     return page(
-        "assignment.html", who, status, why=why, one=students.assignment_of(db, who, found), late=rubric.late,
-        criteria=[one for one in rubric.criteria if one.visible], teaches=people.may(member, "grader"), kept=kept,
-        instructs=people.may(member, "instructor"), key=people.unguessable(),
+        "assignment.html", who, refusal, one=students.assignment_of(db, who, found), late=rubric.late,
+        criteria=[one for one in rubric.criteria if one.visible], teaches=people.may(member, "grader"),
+        instructs=people.may(member, "instructor"), once=people.unguessable(),
         attempts=[students.submission_of(db, one) for one in mine],
         said=[one for one in grades.history(db, found, who.person) if one.by],
         counted=next((one.public for one in mine if grade and one.id == grade.submission_id), None),
@@ -117,10 +137,10 @@ def _assignment(
 @router.post("/assignments/{assignment}")
 def hand_in(
     request: Request, tasks: BackgroundTasks, who: Sender, db: Writes, assignment: str,
-    key: Annotated[str, Form(min_length=8, max_length=200)], file: Annotated[UploadFile | None, File()] = None,
+    once: Annotated[str, Form(min_length=8, max_length=200)], file: Annotated[UploadFile | None, File()] = None,
     text: Annotated[str, Form()] = "",
 ) -> Response:  # fmt: skip
-    """A file, or what was pasted. The form's key makes a second press of its button the same submission."""
+    """A file, or what was pasted. What is sent `once` makes a second press of the button the same submission."""
     content = file.file.read(LARGEST_FILE + 1) if file else b""
     name = file.filename if file and content else "submission.py"
 
@@ -128,12 +148,12 @@ def hand_in(
         if content and text.strip():
             raise Problem(422, "both a file and a text; expected one of them; take the other out")
         taken = students.receive(
-            db, who, assignment, name, content or text.replace("\r\n", "\n").encode(errors="replace"), key
+            db, who, assignment, name, content or text.replace("\r\n", "\n").encode(errors="replace"), once
         )
         return f"/submissions/{taken.public}"
 
     tasks.add_task(request.app.state.wake)
-    response = done(act, lambda db, why, status: _assignment(db, who, assignment, why, status, text))
+    response = done(act, lambda db, refusal: _assignment(db, who, assignment, refusal))
     response.background = tasks
     return response
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fastapi import FastAPI, Request, Response
+    from starlette.types import Scope
 
 UNKNOWN = "It went wrong"
 MEDIA_TYPE = "application/problem+json"
@@ -56,15 +57,15 @@ def nothing(what: str) -> Problem:
     return Problem(404, f"{what}: there is none of this name for you; expected one of yours; see the list")
 
 
-def install(app: FastAPI, page: Callable[[int, str, str], Response]) -> None:
-    """Have the app tell all that goes wrong this way; `page` makes one of status, title and detail, for browsers."""
+def install(app: FastAPI, page: Callable[[Scope, int, str], Response]) -> None:
+    """Have the app tell all that goes wrong this way; `page` makes one of status and detail, for browsers."""
 
     def told(
         request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: object
     ) -> Response:
         if request.url.path.startswith("/api/"):
             return answer(status, detail, headers, **more)
-        response = page(status, TITLES.get(status, UNKNOWN), detail)
+        response = page(request.scope, status, detail)
         response.headers.update(headers or {})
         return response
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse
-from pydantic import AfterValidator
 
 from grader import assignments
 from grader import rubric as rubrics
@@ -18,7 +17,8 @@ from grader.lms import gradebooks
 from grader.render.gradebook import inert, table
 from grader.service import shapes, teaching
 from grader.service.answers import attachment
-from grader.service.browser import Sender, Visitor, done, filled, page
+from grader.service.browser import Sender, Visitor, page
+from grader.service.forms import NONE, Line, Refusal, Words, done, filled
 from grader.service.identity import Asker, Reads, Writes, assignment_for, course_for
 from grader.service.pages import home_page
 from grader.service.problems import Problem
@@ -26,16 +26,15 @@ from grader.store import people
 from grader.values import LARGEST_FILE
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-Line = Annotated[str, AfterValidator(str.strip), Form(max_length=1000)]
-Text = Annotated[str, Form(max_length=200_000)]
 Upload = Annotated[UploadFile | None, File()]
 
 
 @router.post("/courses")
-def new_course(who: Sender, db: Writes, name: Line) -> Response:
-    return done(lambda: f"/courses/{teaching.new_course(who, db, filled(shapes.NewCourse, name=name)).id}/people",
-        lambda db, why, status: home_page(db, who, why, status),
-    )  # fmt: skip
+def new_course(who: Sender, db: Writes, name: Line = "") -> Response:
+    def act() -> str:
+        return f"/courses/{teaching.new_course(who, db, filled(shapes.NewCourse, name=name)).id}/people"
+
+    return done(act, lambda db, refusal: home_page(db, who, refusal))
 
 
 # Who is in the course.
@@ -48,24 +47,19 @@ def the_people(who: Visitor, db: Reads, course: str) -> HTMLResponse:
 
 
 def _people(
-    db: Reads,
-    who: Asker,
-    course: str,
-    why: str = "",
-    status: int = 200,
-    link: tuple[str, shapes.Invitation] | None = None,
+    db: Reads, who: Asker, course: str, refusal: Refusal = NONE, link: tuple[str, shapes.Invitation] | None = None
 ) -> HTMLResponse:
     found, me = course_for(db, who, course, "grader")
     roles = [role for role in people.RIGHTS if people.may(me, role)]
     return page(
-        "people.html", who, status, course=found, members=teaching.members(who, db, course), why=why, link=link,
+        "people.html", who, refusal, course=found, members=teaching.members(who, db, course), link=link,
         instructs=people.may(me, "instructor"), roles=roles, platforms=sorted(gradebooks()),
     )  # fmt: skip
 
 
 @router.post("/courses/{course}/people")
 def enrol(
-    who: Sender, db: Writes, course: str, name: Line, email: Line = "", key: Line = "", role: Line = "student",
+    who: Sender, db: Writes, course: str, name: Line = "", email: Line = "", key: Line = "", role: Line = "student",
     section: Line = "",
 ) -> Response:  # fmt: skip
     """One person."""
@@ -75,7 +69,7 @@ def enrol(
         teaching.enrol(who, db, course, [one])
         return f"/courses/{course}/people"
 
-    return done(act, lambda db, why, status: _people(db, who, course, why, status))
+    return done(act, lambda db, refusal: _people(db, who, course, refusal))
 
 
 @router.post("/courses/{course}/roster")
@@ -88,15 +82,19 @@ def enrol_all(
         teaching.enrol_all(who, db, course, file, platform)
         return f"/courses/{course}/people"
 
-    return done(act, lambda db, why, status: _people(db, who, course, why, status))
+    return done(act, lambda db, refusal: _people(db, who, course, refusal))
 
 
 @router.post("/courses/{course}/people/{person}/link")
-def invite(request: Request, who: Sender, db: Writes, course: str, person: str) -> HTMLResponse:
+def invite(request: Request, who: Sender, db: Writes, course: str, person: str) -> Response:
     """A personal link, shown once."""
-    made = teaching.invite(request, who, db, course, person)
-    name = next(one.name for one in teaching.members(who, db, course) if one.id == person)
-    return _people(db, who, course, link=(name, made))
+
+    def act() -> Response:
+        made = teaching.invite(request, who, db, course, person)
+        name = next(one.name for one in teaching.members(who, db, course) if one.id == person)
+        return _people(db, who, course, link=(name, made))
+
+    return done(act, lambda db, refusal: _people(db, who, course, refusal))
 
 
 @router.post("/courses/{course}/links")
@@ -113,7 +111,7 @@ def remove(who: Sender, db: Writes, course: str, person: str) -> Response:
         teaching.remove(who, db, course, person)
         return f"/courses/{course}/people"
 
-    return done(act, lambda db, why, status: _people(db, who, course, why, status))
+    return done(act, lambda db, refusal: _people(db, who, course, refusal))
 
 
 # What is asked, and by which rubric.
@@ -125,41 +123,36 @@ def about_assignments(who: Visitor, db: Reads, course: str) -> HTMLResponse:
     return _new_assignment(db, who, course)
 
 
-def _new_assignment(db: Reads, who: Asker, course: str, why: str = "", status: int = 200, **given: str) -> HTMLResponse:
+def _new_assignment(db: Reads, who: Asker, course: str, refusal: Refusal = NONE) -> HTMLResponse:
     found, _ = course_for(db, who, course, "instructor")
-    known = {"title": "", "rubric": _shipped(), "due": "", "counts": "", "most_attempts": ""} | given
+    shipped = rubrics.find("backprop").read_text(encoding="utf-8")
     return page(
-        "new_assignment.html", who, status, course=found, why=why, given=known, homeworks=assignments.names()
+        "new_assignment.html", who, refusal, course=found, shipped=shipped, homeworks=assignments.names()
     )  # fmt: skip
-
-
-def _shipped() -> str:
-    """The rubric that comes with the grader."""
-    return rubrics.find("backprop").read_text(encoding="utf-8")
 
 
 @router.post("/courses/{course}/assignments/new")
 def new_assignment(
-    who: Sender, db: Writes, course: str, title: Line, rubric: Text = "", due: Line = "", counts: Line = "",
+    who: Sender, db: Writes, course: str, title: Line = "", rubric: Words = "", due: Line = "", counts: Line = "",
     most_attempts: Line = "", file: Upload = None,
 ) -> Response:  # fmt: skip
-    text = _uploaded(file) or rubric.replace("\r\n", "\n")
+    held: dict[str, str] = {}
 
     def act() -> str:
+        held["rubric"] = _text_of(file, rubric)
         new = filled(
-            shapes.NewAssignment, title=title, rubric=text, due=in_utc(due), counts=counts, most_attempts=most_attempts
+            shapes.NewAssignment, title=title, due=in_utc(due), counts=counts, most_attempts=most_attempts, **held
         )
         return f"/assignments/{teaching.new_assignment(who, db, course, new).id}"
 
-    given = {"title": title, "rubric": text, "due": due, "counts": counts, "most_attempts": most_attempts}
-    return done(act, lambda db, why, status: _new_assignment(db, who, course, why, status, **given))
+    return done(act, lambda db, refusal: _new_assignment(db, who, course, refusal.holding(**held)))
 
 
-def _uploaded(file: UploadFile | None) -> str:
-    """What was uploaded, as text; nothing where nothing was."""
+def _text_of(file: UploadFile | None, otherwise: str) -> str:
+    """The text of what was uploaded, or what was written where nothing was. Raises Problem for what is no text."""
     content = file.file.read(LARGEST_FILE + 1) if file else b""
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig") or otherwise.replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise Problem(422, "rubric: it is no text in UTF-8; expected TOML; save it as that") from None
 
@@ -170,21 +163,24 @@ def in_utc(text: str) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text.strip())
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except ValueError:
+        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise Problem(422, f"due: found {text[:40]!r}; expected such as 2026-10-11T23:59, in UTC; correct it") from None
+    teaching.refuse_without_zone(time)
+    return time
 
 
 @router.post("/assignments/{assignment}/settings")
 def change(
-    who: Sender, db: Writes, assignment: str, title: Line, counts: Line, due: Line = "", most_attempts: Line = ""
-) -> Response:
+    who: Sender, db: Writes, assignment: str, title: Line = "", counts: Line = "", due: Line = "",
+    most_attempts: Line = "",
+) -> Response:  # fmt: skip
     def act() -> str:
         new = filled(shapes.ChangedAssignment, title=title, counts=counts, due=in_utc(due), most_attempts=most_attempts)
         teaching.change_assignment(who, db, assignment, new)
         return f"/assignments/{assignment}"
 
-    return done(act, lambda db, why, status: _rubric(db, who, assignment, why, status))
+    return done(act, lambda db, refusal: _rubric(db, who, assignment, refusal))
 
 
 @router.get("/assignments/{assignment}/rubric")
@@ -193,23 +189,18 @@ def the_rubric(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
     return _rubric(db, who, assignment)
 
 
-def _rubric(
-    db: Reads, who: Asker, assignment: str, why: str = "", status: int = 200, text: str | None = None
-) -> HTMLResponse:
+def _rubric(db: Reads, who: Asker, assignment: str, refusal: Refusal = NONE) -> HTMLResponse:
     found, _ = assignment_for(db, who, assignment, "instructor")
-    versions = teaching.rubrics(who, db, assignment)
-    return page(
-        "rubric.html", who, status, assignment=found, versions=versions, why=why,
-        text=versions[0].rubric if text is None else text,
-    )  # fmt: skip
+    return page("rubric.html", who, refusal, assignment=found, versions=teaching.rubrics(who, db, assignment))
 
 
 @router.post("/assignments/{assignment}/rubric")
-def new_rubric(who: Sender, db: Writes, assignment: str, rubric: Text = "", file: Upload = None) -> Response:
-    text = _uploaded(file) or rubric.replace("\r\n", "\n")
+def new_rubric(who: Sender, db: Writes, assignment: str, rubric: Words = "", file: Upload = None) -> Response:
+    held: dict[str, str] = {}
 
     def act() -> str:
-        teaching.new_rubric(who, db, assignment, filled(shapes.NewRubric, rubric=text))
+        held["rubric"] = _text_of(file, rubric)
+        teaching.new_rubric(who, db, assignment, filled(shapes.NewRubric, **held))
         return f"/assignments/{assignment}/rubric"
 
-    return done(act, lambda db, why, status: _rubric(db, who, assignment, why, status, text))
+    return done(act, lambda db, refusal: _rubric(db, who, assignment, refusal.holding(**held)))

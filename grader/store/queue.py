@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from grader.store import notices, schema
 from grader.store.submissions import BATCH, FIELDS, Submission
@@ -113,6 +113,21 @@ def _take(db: Connection, theirs: ColumnElement[bool]) -> int:
     gone = {"state": "fault", "fault": "its workers were lost, one after another"}
     count = _back(db, (*lost, _table.c.tries >= MOST_TRIES), gone)
     return count + _back(db, lost, {"state": "received"})
+
+
+def idle_since(db: Connection) -> datetime | None:
+    """Since when nothing has been graded, though something waits; None where nothing does, or somebody is at it.
+
+    Who grades is written nowhere but in what they are at. Nor is when a row came into the queue, if it is not a
+    student's: so it is at the earliest since the last class was handed in, or trial begun.
+    """
+    if db.execute(select(_table.c.id).where(_table.c.state == "grading").limit(1)).first():
+        return None
+    first = db.execute(select(func.min(_table.c.received)).where(_table.c.state == "received")).scalar_one()
+    changes = (schema.grading_run.c.finished, schema.batch.c.created, schema.trial.c.created)
+    lasts = [db.execute(select(when).order_by(when.table.c.id.desc()).limit(1)).scalar() for when in changes]
+    known: list[datetime] = [time for time in (first, *lasts) if time]
+    return max(known) if first else None
 
 
 def grade_again(db: Connection, submission: Submission, why: str) -> None:
