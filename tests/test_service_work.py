@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from threading import Event
 
 import databases
 import pytest
@@ -14,7 +16,9 @@ from conftest import ROOT, solutions
 from sqlalchemy import select
 
 from grader import report as reports
-from grader.errors import UsageError
+from grader import sandbox as sandboxes
+from grader.errors import GraderFault, UsageError
+from grader.service import crew as crews
 from grader.service import desk
 from grader.service.crew import Crew
 from grader.store import courses, grades, people, queue, schema, submissions
@@ -150,6 +154,26 @@ def test_a_worker_that_is_killed_is_replaced_and_its_work_is_done_once(engine, w
     assert (course.runs(), course.report(one).points) == ([one.id], Decimal(10))
 
 
+def test_where_no_worker_can_be_begun_it_is_tried_again(engine, monkeypatch):
+    """What workers share may be lost too, or the machine have no room for it just now."""
+    monkeypatch.setattr(crews, "SOON", 0.0)
+    course = Course(engine)
+    with closing(sandboxes.start(sandboxes.DEFAULT)) as walls, Crew(engine, 1, walls) as crew:
+        stem = walls._walls.stem
+        refused = Event()
+
+        def no_stem():
+            refused.set()
+            raise GraderFault("no room")
+
+        monkeypatch.setattr(walls._walls, "stem", no_stem)
+        os.kill(crew._places[0].process.pid, signal.SIGKILL)
+        assert refused.wait(60)
+        monkeypatch.setattr(walls._walls, "stem", stem)
+        one = course.hand_in(RIGHT)
+        eventually(lambda: course.state(one).state == "graded")
+
+
 def test_what_was_begun_is_brought_to_its_end(engine, walls):
     course = Course(engine)
     with Crew(engine, 1, walls) as crew:
@@ -161,8 +185,6 @@ def test_what_was_begun_is_brought_to_its_end(engine, walls):
 
 def test_a_worker_that_takes_long_is_not_lost(engine, walls, monkeypatch):
     """It tells that it is there; else its submission would be graded again and again, and never."""
-    from grader.service import crew as crews
-
     monkeypatch.setattr(crews, "LEASE", timedelta(seconds=2))
     course = Course(engine)
     with Crew(engine, 1, walls) as crew:
