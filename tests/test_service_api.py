@@ -299,6 +299,27 @@ def test_a_course_is_begun_filled_and_asked_something(service):
     ]
 
 
+def test_people_are_in_the_order_in_which_they_are_looked_for(service):
+    names = ["Adam", "Ádám", "Adele", "Emile", "Émile", "Émile", "emma", "Ödön", "Oona", "zoë", "Zoe Ray"]
+    enrolled = [{"name": name, "key": f"x{n}"} for n, name in enumerate(reversed(names))]
+    service.ask("teacher", "PUT", f"/courses/{service.course}/members", json=enrolled)
+    courses, assignments = f"/courses/{service.course}", f"/assignments/{service.assignment}"
+    students = sorted([*names, "ada", "bob"], key=["ada", *names[:3], "bob", *names[3:]].index)
+    for path in (f"{courses}/members", f"{assignments}/grades"):
+        assert [
+            one["name"] for one in service.ask("teacher", "GET", path).json() if one["name"] in students
+        ] == students
+    sent = service.ask("teacher", "POST", f"{courses}/invitations").json()
+    assert [one["name"] for one in sent] == students
+    service.ask("teacher", "POST", "/session", json={"token": service.tokens["teacher"]})
+    for path, shown in (
+        (f"{courses}/people", r"<td>(\w[^<@]*)</td>"),
+        (f"{assignments}/class", r"students/[^>]*>([^<]+)<"),
+    ):
+        found = re.findall(shown, service.client.get(path).text)
+        assert [name for name in found if name in students] == students
+
+
 def test_a_personal_link_signs_in_until_it_is_made_anew(service):
     path = f"/courses/{service.course}/members/{service.people['ada'].public}/invitation"
     token = service.ask("teacher", "POST", path).json()["link"].partition("token=")[2]

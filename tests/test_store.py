@@ -202,7 +202,7 @@ def test_people_are_known_by_their_address_and_members_by_one_key(course):
         assert people.membership(db, course.course.id, course.ada).role == "grader"
         with pytest.raises(UsageError, match="another member of the course has this key"):
             people.enrol(db, course.course.id, course.bob, "student", NOW, key="0001")
-        assert [one.person.name for one in people.members(db, course.course.id)] == ["Grace", "ada", "bob"]
+        assert [one.person.name for one in people.members(db, course.course.id)] == ["ada", "bob", "Grace"]
         people.leave(db, course.course.id, course.bob, NOW)
         assert people.membership(db, course.course.id, course.bob) is None
         assert [one.key for one in people.members(db, course.course.id, "student")] == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, func, insert, or_, select, update
@@ -222,9 +223,15 @@ def _members(db: Connection, course_id: int, *conditions: object) -> Iterator[Me
         select(*_PERSON, table.role, table.key, table.section)
         .join(schema.member)
         .where(table.course_id == course_id, table.gone.is_(None), *conditions)  # type: ignore[arg-type] # SQL's
-        .order_by(schema.person.c.name, schema.person.c.id)
     )
-    return (Member(Person(*row[:4]), course_id, *row[4:]) for row in rows)
+    return iter(sorted((Member(Person(*row[:4]), course_id, *row[4:]) for row in rows), key=_by_name))
+
+
+def _by_name(member: Member) -> tuple[str, str, int]:
+    """Case and diacritics tell names apart that are the same without; no order of a database's does so."""
+    name = member.person.name
+    letters = (one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+    return "".join(letters).casefold(), name, member.person.id
 
 
 def student(db: Connection, course_id: int, text: str) -> Member | None:
