@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from grader.render import html
 from grader.report import Report
-from grader.service import desk, shapes
+from grader.service import desk, remembered, shapes
 from grader.service.answers import TOLD, Download, Events, attachment, plain_name, streamed
 from grader.service.identity import (
     ALL,
@@ -194,9 +194,9 @@ def a_submission(asks: Asks, db: Reads, submission: str) -> shapes.Submission:
 
 
 def submission_of(db: Connection, one: submissions.Submission) -> shapes.Submission:
-    text = grades.report(db, one)
+    run = grades.last_run(db, one)
     state = "graded" if one.trial_id is not None else one.state  # a trial is nobody's business but its instructor's
-    seen = Report.model_validate_json(text).seen_by("student") if text else None
+    seen = remembered.known(db, [run])[run] if run else None
     return shapes.Submission(
         id=one.public, attempt=one.attempt, name=one.name, received=one.received, state=state,  # type: ignore[arg-type] # the table allows these alone
         ahead=submissions.ahead_of(db, one) if state == "received" else None,
