@@ -149,6 +149,19 @@ def test_what_is_hidden_is_for_graders(service):
     assert service.ask("ada", "GET", f"/submissions/{found}").json()["max_points"] < 10
 
 
+def test_a_grader_is_told_whose_a_report_is(service):
+    service.graded(content=WRONG)
+    found = service.graded()
+    path = f"/submissions/{found}/report"
+    assert service.ask("ada", "GET", path).json()["origin"] is None
+    told = service.ask("helper", "GET", f"{path}?audience=instructor").json()["origin"]
+    named = {"key": "0003", "name": "ada", "email": "ada@x.edu", "section": None, "attempt": 2, "attempts": 2}
+    assert named.items() <= told.items()
+    service.ask("teacher", "DELETE", f"/courses/{service.course}/members/{service.people['ada'].public}")
+    told = service.ask("helper", "GET", f"{path}?audience=instructor").json()["origin"]
+    assert (told["key"], told["name"]) == (service.people["ada"].public, "ada")
+
+
 def test_an_assignment_tells_what_a_student_has_to_know(service):
     found = service.graded()
     told = service.ask("ada", "GET", f"/assignments/{service.assignment}").json()
