@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from grader import filling, roster
-from grader.errors import UsageError
 from grader.rubric import Rubric
 from grader.service import desk, shapes
 from grader.service.answers import plain_name
@@ -31,6 +30,7 @@ from grader.service.identity import (
 )
 from grader.service.problems import Problem, nothing
 from grader.service.students import assignment_of
+from grader.service.wording import on_a_page
 from grader.store import courses, people
 from grader.store.people import Member, Person
 from grader.values import LARGEST_FILE
@@ -98,10 +98,8 @@ def _in_gradebook(platform: str, content: bytes) -> list[roster.Student]:
     with TemporaryDirectory(prefix="grader-roster-") as scratch:
         path = Path(scratch) / "gradebook"
         path.write_bytes(content)
-        try:
+        with on_a_page({path: "the gradebook"}):
             found = list(filling.students(platform, path))
-        except UsageError as error:
-            raise UsageError(str(error).replace(str(path), "the gradebook").replace("--to ", "")) from None
     return [
         roster.Student(
             one.key, id=one.key, name=one.name, email=next((text for text in one.logins if "@" in text), None)
