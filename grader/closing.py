@@ -108,6 +108,8 @@ def _settled(rubric: Rubric, ledger: Ledger, folder: Folder, cohort: Cohort) -> 
                 if before and (change := _change(entry, before, attempts[-1][1])):
                     yield change
             n, counting = _counting(rubric, attempts)
+            if counting.origin:
+                ledger.introduce(student, counting.origin.name, counting.origin.email, counting.origin.section)
             ledger.grade(n, cohort.add(counting), counting.submission.sketch)
             if attempts[1:] or not folder.page(student).exists():
                 write(folder.page(student), html.page(counting).encode())

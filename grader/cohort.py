@@ -48,6 +48,37 @@ class MistakeCount(NamedTuple):
     some: tuple[str, ...]
 
 
+class Part(NamedTuple):
+    """What is counted of a criterion: `mistake` is the name of the one that was made, if it has one."""
+
+    id: str
+    points: Decimal
+    verdict: str
+    mistake: str | None
+    question: str | None
+
+
+class Gist(NamedTuple):
+    """What is counted of a report."""
+
+    status: str
+    points: Decimal
+    is_late: bool
+    is_marked_late: bool
+    parts: tuple[Part, ...]
+
+
+def gist(report: Report) -> Gist:
+    parts = tuple(Part(one.id, one.points, one.verdict, _mistake(one), one.question) for one in report.criteria)
+    marked_late = bool(report.origin and report.origin.marked_late)
+    return Gist(report.status, report.points, report.late is not None, marked_late, parts)
+
+
+def _mistake(criterion: CriterionReport) -> str | None:
+    carried = criterion.credit and criterion.credit.slug == CARRIED_FORWARD
+    return criterion.misconception or (CARRIED_FORWARD if carried else None)
+
+
 class Cohort:
     """Takes in the report that counts of each student."""
 
@@ -65,25 +96,23 @@ class Cohort:
 
     def add(self, report: Report) -> dict[str, Any]:
         """Take a report in; gives what the list of grades says of it."""
-        self.statuses[report.status] += 1
-        self._points[report.points] += 1
-        self.late += report.late is not None
-        self.marked_late += bool(report.origin and report.origin.marked_late)
-        for criterion in report.criteria:
-            if criterion.id not in self._titles:  # an earlier version of the rubric had it
-                continue
-            self._right[criterion.id] += criterion.verdict == "right"
-            self._earned[criterion.id] += criterion.points
-            self.verdicts[criterion.verdict] += 1
-            self._add_mistake(criterion, report.student or "")
+        self.count(gist(report), report.student or "")
         return _grade(report)
 
-    def _add_mistake(self, criterion: CriterionReport, student: str) -> None:
-        slug = criterion.misconception
-        if slug is None and criterion.credit and criterion.credit.slug == CARRIED_FORWARD:
-            slug = CARRIED_FORWARD
-        if slug:
-            self._mistakes.setdefault(slug, _Mistake()).add(criterion, student)
+    def count(self, one: Gist, student: str) -> None:
+        """Take in what is counted of a student's report."""
+        self.statuses[one.status] += 1
+        self._points[one.points] += 1
+        self.late += one.is_late
+        self.marked_late += one.is_marked_late
+        for part in one.parts:
+            if part.id not in self._titles:  # an earlier version of the rubric had it
+                continue
+            self._right[part.id] += part.verdict == "right"
+            self._earned[part.id] += part.points
+            self.verdicts[part.verdict] += 1
+            if part.mistake:
+                self._mistakes.setdefault(part.mistake, _Mistake()).add(part, student)
 
     @property
     def graded(self) -> int:
@@ -134,9 +163,9 @@ class _Mistake:
         self._count = 0
         self._last: str | None = None
 
-    def add(self, criterion: CriterionReport, student: str) -> None:
-        self._question = self._question or criterion.question
-        self._criteria[criterion.id] += 1
+    def add(self, part: Part, student: str) -> None:
+        self._question = self._question or part.question
+        self._criteria[part.id] += 1
         if student != self._last:  # once for all its criteria
             self._last, self._count = student, self._count + 1
             if len(self._students) < NAMED:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from grader.assignments import Assignment
+    from grader.report import OriginReport
     from grader.rubric import Rubric
     from grader.worker import Job
 
@@ -119,13 +120,21 @@ class _Handing(Executor):
         report = Report.model_validate(self._service.ask("GET", f"{path}/report?audience=instructor"))
         if report.rubric.sha256 != self._place.rubric.sha256:
             return Result(job.n, fault=ANOTHER_RUBRIC, alone=True)
-        return worker.reported(job, report)
+        return worker.reported(_introduced(job, report.origin), report)
 
 
 ANOTHER_RUBRIC = (
     "it was graded by another version of the rubric than the assignment has now; expected the same for all; have it "
     "graded again with --redo"
 )
+
+
+def _introduced(job: Job, told: OriginReport | None) -> Job:
+    """With what the service knows of the student, where no roster says it; attempts are counted as the batch does."""
+    if job.origin is None or told is None:
+        return job
+    known = {name: getattr(job.origin, name) or getattr(told, name) for name in ("name", "email", "section")}
+    return job._replace(origin=job.origin.model_copy(update=known))
 
 
 def _tried(job: Job, act: Callable[[], T]) -> T | Result:

@@ -294,6 +294,13 @@ class Ledger:
         for key, name, email, section, grade, fault in rows:
             yield Row(key, name, email, section, grade and json.loads(grade), fault)
 
+    def introduce(self, key: str, name: str | None, email: str | None, section: str | None) -> None:
+        """What a report says of a student, where nothing else does."""
+        self._db.execute(
+            "UPDATE student SET name = COALESCE(name, ?), email = COALESCE(email, ?), section = COALESCE(section, ?) "
+            "WHERE key = ?", (name, email, section, key),
+        )  # fmt: skip
+
     def student(self, key: str) -> tuple[str | None, str | None, str | None]:
         """Name, email and section, as far as they are known."""
         query = "SELECT name, email, section FROM student WHERE key = ?"

@@ -75,9 +75,8 @@ def desk(tmp_path):
             [course] = courses.of(db, teacher)
             [assignment] = courses.assignments(db, course)
             for n in range(30):
-                people.enrol(
-                    db, course.id, people.add(db, f"s{n:02}", f"s{n:02}@x.edu", now), "student", now, f"s{n:02}"
-                )
+                student = people.add(db, f"Student {n}", f"s{n:02}@x.edu", now)
+                people.enrol(db, course.id, student, "student", now, f"s{n:02}", "AB"[n % 2])
             token = people.issue(db, teacher, "test", ["read", "grade"], now)
         yield Desk(tmp_path, link, token, assignment.public, engine)
         engine.dispose()
@@ -94,13 +93,28 @@ def reports(out):
     return {report["student"]: report for report in map(json.loads, (out / journal.JOURNAL).read_text().splitlines())}
 
 
+def roster(lines):
+    return "\n".join(["id,name,email,section", *lines])
+
+
 def rows(out):
     return (out / journal.GRADES).read_text().splitlines()
 
 
 def test_it_leaves_what_a_local_batch_leaves(desk, tmp_path):
     source = class_of(tmp_path / "class", s00=RIGHT, s01=WRONG, s02=WRONG, s03="def dy_db(:", s04="")
-    local = [sys.executable, "-m", "grader", "batch", source, "--out", tmp_path / "local"]
+    (tmp_path / "roster.csv").write_text(roster(f"s{n:02},Student {n},s{n:02}@x.edu,{'AB'[n % 2]}" for n in range(5)))
+    local = [
+        sys.executable,
+        "-m",
+        "grader",
+        "batch",
+        source,
+        "--out",
+        tmp_path / "local",
+        "--roster",
+        tmp_path / "roster.csv",
+    ]
     subprocess.run(local, cwd=ROOT, check=True, capture_output=True)
     code, told, wrong = desk.batch(source, tmp_path / "out")
     assert (code, wrong) == (0, "")
@@ -134,6 +148,26 @@ def test_it_leaves_what_a_local_batch_leaves(desk, tmp_path):
     ):
         code, told, wrong = desk.batch(source, tmp_path / "out", *options, token=kept)
         assert (code, told, why in wrong) == (2, "", True), wrong
+
+
+def test_it_tells_who_they_are_as_the_service_knows_them(desk, tmp_path):
+    """A roster of the batch's own comes first; the attempts are those of the batch, by which it finds its reports."""
+    source = class_of(tmp_path / "class", s00=RIGHT, s01=WRONG)
+    assert desk.batch(source, tmp_path / "out")[0] == 0
+    known = [report["origin"] for report in reports(tmp_path / "out").values()]
+    names = ("key", "name", "email", "section", "attempt", "attempts")
+    assert [[one[name] for name in names] for one in known] == [
+        ["s00", "Student 0", "s00@x.edu", "A", 1, 1],
+        ["s01", "Student 1", "s01@x.edu", "B", 1, 1],
+    ]
+    (source / "s00.py").write_text(WRONG)  # their second attempt there
+    (tmp_path / "roster.csv").write_text(roster(["s00,Zero,,"]))
+    code, told, wrong = desk.batch(source, tmp_path / "out", "--roster", tmp_path / "roster.csv")
+    assert (code, "1 grade changed" in told, "of nobody" in wrong) == (0, True, False)
+    assert [row.split(",")[-4:] for row in rows(tmp_path / "out")[1:]] == [
+        ["1", "Zero", "s00@x.edu", "A"],
+        ["1", "Student 1", "s01@x.edu", "B"],
+    ]
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])

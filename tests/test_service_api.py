@@ -146,6 +146,19 @@ def test_what_is_hidden_is_for_graders(service):
     assert service.ask("ada", "GET", f"/submissions/{found}").json()["max_points"] < 10
 
 
+def test_a_grader_is_told_whose_a_report_is(service):
+    service.graded(content=WRONG)
+    found = service.graded()
+    path = f"/submissions/{found}/report"
+    assert service.ask("ada", "GET", path).json()["origin"] is None
+    told = service.ask("helper", "GET", f"{path}?audience=instructor").json()["origin"]
+    named = {"key": "0003", "name": "ada", "email": "ada@x.edu", "section": None, "attempt": 2, "attempts": 2}
+    assert named.items() <= told.items()
+    service.ask("teacher", "DELETE", f"/courses/{service.course}/members/{service.people['ada'].public}")
+    told = service.ask("helper", "GET", f"{path}?audience=instructor").json()["origin"]
+    assert (told["key"], told["name"]) == (service.people["ada"].public, "ada")
+
+
 def test_an_assignment_tells_what_a_student_has_to_know(service):
     found = service.graded()
     told = service.ask("ada", "GET", f"/assignments/{service.assignment}").json()
@@ -294,6 +307,27 @@ def test_a_course_is_begun_filled_and_asked_something(service):
         "78",
         None,
     ]
+
+
+def test_people_are_in_the_order_in_which_they_are_looked_for(service):
+    names = ["Adam", "Ádám", "Adele", "Emile", "Émile", "Émile", "emma", "Ödön", "Oona", "zoë", "Zoe Ray"]
+    enrolled = [{"name": name, "key": f"x{n}"} for n, name in enumerate(reversed(names))]
+    service.ask("teacher", "PUT", f"/courses/{service.course}/members", json=enrolled)
+    courses, assignments = f"/courses/{service.course}", f"/assignments/{service.assignment}"
+    students = sorted([*names, "ada", "bob"], key=["ada", *names[:3], "bob", *names[3:]].index)
+    for path in (f"{courses}/members", f"{assignments}/grades"):
+        assert [
+            one["name"] for one in service.ask("teacher", "GET", path).json() if one["name"] in students
+        ] == students
+    sent = service.ask("teacher", "POST", f"{courses}/invitations").json()
+    assert [one["name"] for one in sent] == students
+    service.ask("teacher", "POST", "/session", json={"token": service.tokens["teacher"]})
+    for path, shown in (
+        (f"{courses}/people", r"<td>(\w[^<@]*)</td>"),
+        (f"{assignments}/class", r"students/[^>]*>([^<]+)<"),
+    ):
+        found = re.findall(shown, service.client.get(path).text)
+        assert [name for name in found if name in students] == students
 
 
 def test_a_personal_link_signs_in_until_it_is_made_anew(service):

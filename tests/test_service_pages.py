@@ -151,8 +151,9 @@ def test_the_class_is_for_those_who_teach(service):
     assert f'href="/submissions/{found}"' in of_ada.text
     assert "attempt 1, of 10, by version 1 of the rubric: submitted" in of_ada.text
     assert Browser(service, "bob").get(f"/assignments/{service.assignment}/students/{ada}").status_code == 403
-    answer = Browser(service, "ada").get(f"/assignments/{service.assignment}/class")
-    assert (answer.status_code, "ask an instructor" in answer.text) == (403, True)
+    for part in ("class", "class/standing"):
+        answer = Browser(service, "ada").get(f"/assignments/{service.assignment}/{part}")
+        assert (answer.status_code, "ask an instructor" in answer.text) == (403, True)
     assert Browser(service, "bob").get(f"/submissions/{found}").status_code == 404
 
 
@@ -511,9 +512,9 @@ def test_a_form_that_cannot_be_done_holds_nobody_up(service, monkeypatch):
     """Its page is made after its transaction has been taken back."""
     from grader.service import classes
 
-    def cohort(db, assignment):
+    def cohort(db, *what):
         with writing(service.engine):  # would wait for the other's end
-            return found(db, assignment)
+            return found(db, *what)
 
     found = classes.cohort
     monkeypatch.setattr(classes, "cohort", cohort)

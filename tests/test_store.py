@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -195,6 +196,67 @@ def test_a_link_is_good_once(course):
         assert sum(found is not None for found in pool.map(use, range(8))) == 1
 
 
+def test_many_are_added_as_one_after_another(course, monkeypatch):
+    monkeypatch.setattr(people, "AT_ONCE", 2)
+    with writing(course.engine) as db:
+        wanted = [
+            ("Zoe", "zoe@x.edu"), ("Ada L.", " ADA@x.edu"), ("Cyd", None), ("Zoe Ray", "ZOE@x.edu "), ("Cyd", None),
+            ("Bob", "bob@x.edu"), ("Dee", " "),
+        ]  # fmt: skip
+        zoe, ada, cyd, zoe_again, other_cyd, bob, dee = people.add_all(db, wanted, NOW)
+        assert (ada, bob, zoe_again, dee.email) == (course.ada, course.bob, zoe, None)
+        assert (zoe.name, zoe.email) == ("Zoe", "zoe@x.edu")
+        assert len({zoe.public, cyd.public, other_cyd.public, dee.public}) == 4
+        assert people.add_all(db, [], NOW) == []
+
+
+def test_who_is_added_by_several_at_the_same_moment_is_one_person(course):
+    def add(order):
+        with writing(course.engine) as db:
+            wanted = [(f"s{n}", f"s{n}@x.edu") for n in range(30)][::order]
+            return {one.email: one.id for one in people.add_all(db, wanted, NOW)}
+
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(add, [1, -1, 1, -1])
+    assert (len(first), others) == (30, [first] * 3)
+
+
+def test_many_are_enrolled_as_one_after_another(course, monkeypatch):
+    """Whatever they become, in whichever order, and whoever has a key already: also somebody who has left."""
+    monkeypatch.setattr(people, "AT_ONCE", 3)
+    draw, refused = random.Random(1), 0
+    with writing(course.engine) as db:
+        left, *new = people.add_all(db, [(name, None) for name in ("left", "new", "newer")], NOW)
+        people.enrol(db, course.course.id, left, "student", NOW, "0003")
+        people.leave(db, course.course.id, left, NOW)
+        somebody = [course.ada, course.bob, left, *new]
+        for _ in range(80):
+            becoming = [
+                people.Member(
+                    draw.choice(somebody), course.course.id, draw.choice(["student", "grader"]),
+                    draw.choice([None, "0001", "0002", "0003", "0004"]), draw.choice([None, "A"]),
+                )
+                for _ in range(draw.randint(1, 6))
+            ]  # fmt: skip
+            apart = _enrolled(db, course.course.id, [[one] for one in becoming])
+            assert _enrolled(db, course.course.id, [becoming]) == apart
+            refused += isinstance(apart, str)
+    assert 20 < refused < 60
+
+
+def _enrolled(db, course_id, all_of_them):
+    """The members when these have been enrolled, or why they are not; then it is as if nothing had been."""
+    change = db.begin_nested()
+    try:
+        for some in all_of_them:
+            people.enrol_all(db, some, NOW)
+        return sorted(people.members(db, course_id))
+    except UsageError as error:
+        return str(error)
+    finally:
+        change.rollback()
+
+
 def test_people_are_known_by_their_address_and_members_by_one_key(course):
     with writing(course.engine) as db:
         assert people.add(db, "Ada L.", " ADA@x.edu ", NOW) == course.ada
@@ -202,7 +264,7 @@ def test_people_are_known_by_their_address_and_members_by_one_key(course):
         assert people.membership(db, course.course.id, course.ada).role == "grader"
         with pytest.raises(UsageError, match="another member of the course has this key"):
             people.enrol(db, course.course.id, course.bob, "student", NOW, key="0001")
-        assert [one.person.name for one in people.members(db, course.course.id)] == ["Grace", "ada", "bob"]
+        assert [one.person.name for one in people.members(db, course.course.id)] == ["ada", "bob", "Grace"]
         people.leave(db, course.course.id, course.bob, NOW)
         assert people.membership(db, course.course.id, course.bob) is None
         assert [one.key for one in people.members(db, course.course.id, "student")] == []

@@ -12,14 +12,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from grader import __version__, assignments, closing
-from grader.cohort import Cohort
+from grader.cohort import Cohort, gist
 from grader.journal import Folder
 from grader.ledger import Ledger
 from grader.listing import File
 from grader.lms import Piece
 from grader.report import CriterionReport, OriginReport, OverrideReport, Report, RubricRef, SandboxReport, SubmissionRef
 from grader.roster import Student
-from grader.service import desk
+from grader.service import desk, remembered
 from grader.store import courses, grades, people, submissions
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from grader.rubric import Rubric
     from grader.store.courses import Assignment
+    from grader.store.grades import Grade
     from grader.store.people import Member
 
 NOTHING = "nothing was handed in"
@@ -45,13 +46,22 @@ def _keys(members: Sequence[Member]) -> dict[int, str]:
     return keys
 
 
-def cohort(db: Connection, assignment: Assignment) -> Cohort:
+def graded(db: Connection, assignment: Assignment) -> list[tuple[Member, Grade | None]]:
+    """Every student of the course by name, with their grade where they have one."""
+    had = {one.person_id: one for one in grades.current(db, assignment)}
+    return [(one, had.get(one.person.id)) for one in people.members(db, assignment.course_id, "student")]
+
+
+def cohort(db: Connection, assignment: Assignment, students: Sequence[tuple[Member, Grade | None]]) -> Cohort:
     """How the points lie, what was right, and which mistakes were made."""
     rubric, _ = desk.loaded(courses.rubric(db, assignment).text)
-    found = Cohort(rubric)
-    for _, _, report in _reports(db, assignment, rubric):
-        if report:
-            found.add(report)
+    found, keys = Cohort(rubric), _keys([member for member, _ in students])
+    known = remembered.known(db, [grade.run for _, grade in students if grade and grade.run])
+    nothing = gist(_of_nothing(rubric, ""))
+    for member, grade in students:
+        if grade:
+            one = known[grade.run].gist if grade.run else nothing
+            found.count(one._replace(points=grade.points), keys[member.person.id])
     return found
 
 
@@ -91,13 +101,18 @@ def _reports(db: Connection, assignment: Assignment, rubric: Rubric) -> Iterator
     version = assignments.version(assignments.load(rubric.assignment))
     members = list(people.members(db, assignment.course_id, "student"))
     keys = _keys(members)
-    for member in sorted(members, key=lambda one: keys[one.person.id]):  # the order of a batch's files
-        found, key = counting.get(member.person.id), keys[member.person.id]
-        yield member, key, found and _told(found, member, key, rubric, version)
+    members.sort(key=lambda one: keys[one.person.id])  # the order of a batch's files
+    theirs = (counting[one.person.id].grade.run for one in members if one.person.id in counting)
+    reports = grades.reports(db, filter(None, theirs))
+    for member in members:
+        found, key, report = counting.get(member.person.id), keys[member.person.id], None
+        if found:
+            of_run = Report.model_validate_json(next(reports)) if found.grade.run else _of_nothing(rubric, version)
+            report = _told(found, of_run, member, key)
+        yield member, key, report
 
 
-def _told(found: grades.Counting, member: Member, key: str, rubric: Rubric, assignment_version: str) -> Report:
-    report = Report.model_validate_json(found.report) if found.report else _of_nothing(rubric, assignment_version)
+def _told(found: grades.Counting, report: Report, member: Member, key: str) -> Report:
     told = {"student": key, "origin": _origin(found, member, key, report)}
     if found.override:
         said = OverrideReport(graded=report.points, by=found.override.by or "", reason=found.override.text)

@@ -24,6 +24,7 @@ from grader.service import classes, shapes
 from grader.service.answers import Download, attachment, plain_name
 from grader.service.identity import Asks, Reads, assignment_for, engine_of, needs, now
 from grader.service.problems import Problem, nothing
+from grader.service.wording import of_a_page, on_a_page
 from grader.store import exports
 from grader.store.courses import Assignment
 from grader.store.database import writing
@@ -147,19 +148,16 @@ def _wanted(db: Connection, export: Export) -> _Wanted:
 
 @contextmanager
 def _opened(db: Connection, assignment: Assignment, wanted: _Wanted) -> Iterator[_AtWork]:
-    """Raises UsageError in the words of a page, where nobody has named an option or knows of our folders."""
+    """Raises UsageError in the words of a page."""
     with classes.folder(db, assignment) as folder:
         (folder / pushes.LOG).write_text("".join(exports.pushed(db, assignment)), encoding="utf-8")
         template = None
         if wanted.content is not None:
             template = folder.parent / "gradebook"
             template.write_bytes(wanted.content)
-        try:
+        names = {folder.parent / "gradebook": wanted.name, folder.parent / "exported": "the file", folder: "the class"}
+        with on_a_page(names):
             yield _AtWork(wanted, folder, template)
-        except UsageError as error:
-            told = str(error).replace(str(template), wanted.name).replace(str(folder.parent / "exported"), "the file")
-            told = told.partition("; look at them with")[0]
-            raise UsageError(told.replace("--to ", "").replace("--column", "its column")) from None
 
 
 def _looked_at(wanted: _Wanted, db: Connection, assignment: Assignment) -> shapes.Export:
@@ -214,7 +212,9 @@ def _told(
         )
         for one in changes
     ]  # fmt: skip
-    reasons = [shapes.Blocked(kind=kind, why=BLOCKING[kind], may_be_forced=kind not in LEFT_OUT) for kind in blocked]
+    reasons = [
+        shapes.Blocked(kind=kind, why=of_a_page(BLOCKING[kind]), may_be_forced=kind not in LEFT_OUT) for kind in blocked
+    ]
     return shapes.Export(
         id=wanted.public, platform=wanted.platform, column=column, blocked=reasons,
         counts=dict(Counter(one.kind for one in changes)), changes=told, not_in_the_class=[name for _, name in nobody],

@@ -8,7 +8,7 @@ from datetime import datetime
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from sqlalchemy import Connection
 
-from grader.service import shapes
+from grader.service import classes, shapes
 from grader.service.identity import Asker, Asks, Reads, Writes, assignment_for, needs, now, submission_for
 from grader.service.problems import Problem, nothing
 from grader.service.students import due_of, submission_of
@@ -25,17 +25,15 @@ def all_grades(asks: Asks, db: Reads, assignment: str) -> list[shapes.Grade]:
     """Every student of the course, with or without a grade."""
     needs(asks, "read")
     found, _ = assignment_for(db, asks, assignment, "grader")
-    had = {one.person_id: one for one in grades.current(db, found)}
-    publics = submissions.publics(db, found)
-    return [_grade(one, had.get(one.person.id), publics) for one in people.members(db, found.course_id, "student")]
+    return [_grade(member, grade) for member, grade in classes.graded(db, found)]
 
 
-def _grade(member: Member, grade: grades.Grade | None, publics: dict[int, str]) -> shapes.Grade:
+def _grade(member: Member, grade: grades.Grade | None) -> shapes.Grade:
     person = member.person
     return shapes.Grade(
         person=person.public, name=person.name, key=member.key, points=grade and grade.points,
         graded=grade and grade.graded, max_points=grade and grade.maximum,
-        overridden=bool(grade and grade.event_id), submission=publics.get(grade.submission_id or 0) if grade else None,
+        overridden=bool(grade and grade.is_overridden), submission=grade and grade.submission,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ What they do is the interface's (`marking`, `exporting`); here are its forms.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -23,6 +23,7 @@ from grader.service.students import due_of
 from grader.service.teaching import of_course
 from grader.service.teaching_pages import in_utc
 from grader.store import people, submissions, trials
+from grader.store.courses import Assignment
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Chosen = Annotated[list[str] | None, Form()]
@@ -34,16 +35,32 @@ def the_class(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
     return _class(db, who, assignment)
 
 
+@router.get("/assignments/{assignment}/class/standing")
+def the_standing(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
+    """The part of it that is looked at again and again while files wait."""
+    found, _ = assignment_for(db, who, assignment, "grader")
+    return page("class_standing.html", who, **_standing(db, found))
+
+
 def _class(db: Reads, who: Asker, assignment: str, refusal: Refusal = NONE) -> HTMLResponse:
     found, me = assignment_for(db, who, assignment, "grader")
-    cohort, grades = classes.cohort(db, found), marking.all_grades(who, db, assignment)
     return page(
-        "class.html", who, refusal, assignment=found, grades=grades, cohort=cohort,
-        older=sum(one.max_points not in (None, cohort.max_points) for one in grades),
-        waiting=submissions.waiting_of(db, found), idle=operation.idle_for(db) // timedelta(minutes=1),
-        faults=list(submissions.faults(db, found)), trial=trials.open_of(db, found),
-        instructs=people.may(me, "instructor"), uploads=batches.all_batches(who, db, assignment),
+        "class.html", who, refusal, **_standing(db, found), faults=list(submissions.faults(db, found)),
+        trial=trials.open_of(db, found), instructs=people.may(me, "instructor"),
+        uploads=batches.all_batches(who, db, assignment),
     )  # fmt: skip
+
+
+def _standing(db: Reads, assignment: Assignment) -> dict[str, Any]:
+    students = classes.graded(db, assignment)
+    cohort = classes.cohort(db, assignment, students)
+    graded = [(member, grade) for member, grade in students if grade]
+    return {
+        "assignment": assignment, "cohort": cohort, "waiting": submissions.waiting_of(db, assignment),
+        "idle": operation.idle_for(db) // timedelta(minutes=1),
+        "graded": graded, "nothing": [member for member, grade in students if not grade],
+        "older": sum(grade.maximum not in (None, cohort.max_points) for _, grade in graded),
+    }  # fmt: skip
 
 
 # A class's files.

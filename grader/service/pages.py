@@ -123,14 +123,13 @@ def _assignment(db: Reads, who: Asker, assignment: str, refusal: Refusal = NONE)
     found, member = assignment_for(db, who, assignment)
     rubric, _ = desk.loaded(courses.rubric(db, found).text)
     grade = grades.of_person(db, found, who.person)
-    mine = list(submissions.of_person(db, found, who.person))
     return page(
         "assignment.html", who, refusal, one=students.assignment_of(db, who, found), late=rubric.late,
         criteria=[one for one in rubric.criteria if one.visible], teaches=people.may(member, "grader"),
         instructs=people.may(member, "instructor"), once=people.unguessable(),
-        attempts=[students.submission_of(db, one) for one in mine],
+        attempts=[students.submission_of(db, one) for one in submissions.of_person(db, found, who.person)],
         said=[one for one in grades.history(db, found, who.person) if one.by],
-        counted=next((one.public for one in mine if grade and one.id == grade.submission_id), None),
+        counted=grade and grade.submission,
     )  # fmt: skip
 
 

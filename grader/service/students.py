@@ -11,8 +11,8 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
 from grader.render import html
-from grader.report import Report
-from grader.service import desk, shapes
+from grader.report import OriginReport, Report
+from grader.service import desk, remembered, shapes
 from grader.service.answers import TOLD, Download, Events, attachment, plain_name, streamed
 from grader.service.identity import (
     ALL,
@@ -194,9 +194,9 @@ def a_submission(asks: Asks, db: Reads, submission: str) -> shapes.Submission:
 
 
 def submission_of(db: Connection, one: submissions.Submission) -> shapes.Submission:
-    text = grades.report(db, one)
+    run = grades.last_run(db, one)
     state = "graded" if one.trial_id is not None else one.state  # a trial is nobody's business but its instructor's
-    seen = Report.model_validate_json(text).seen_by("student") if text else None
+    seen = remembered.known(db, [run])[run] if run else None
     return shapes.Submission(
         id=one.public, attempt=one.attempt, name=one.name, received=one.received, state=state,  # type: ignore[arg-type] # the table allows these alone
         ahead=submissions.ahead_of(db, one) if state == "received" else None,
@@ -209,7 +209,10 @@ def report(
     asks: Asks, db: Reads, submission: str, audience: Literal["student", "instructor"] = "student",
     accept: Annotated[str, Header()] = "",
 ) -> Response:  # fmt: skip
-    """The report: as a page where that is asked for, else as JSON. What is hidden from students is for graders."""
+    """The report: as a page where that is asked for, else as JSON. What is hidden from students is for graders.
+
+    A grader is told whose it is too, and which of how many attempts, as `origin`.
+    """
     needs(asks, "read")
     found, member = submission_for(db, asks, submission)
     text = grades.report(db, found)
@@ -218,9 +221,21 @@ def report(
     if audience == "instructor" and not people.may(member, "grader"):
         raise Problem(403, "the report: all of it is for graders; expected audience=student; leave it out")
     seen = Report.model_validate_json(text).seen_by(audience)
+    if audience == "instructor":
+        seen = seen.model_copy(update={"origin": _origin(db, found, seen)})
     if "text/html" in accept:
         return HTMLResponse(html.page(seen), headers={"Content-Security-Policy": PAGE_POLICY})
     return Response(seen.model_dump_json(), media_type="application/json")
+
+
+def _origin(db: Connection, submission: submissions.Submission, report: Report) -> OriginReport:
+    assignment, person = courses.assignment_of(db, submission.assignment_id), people.find(db, submission.person_id)
+    member = people.membership(db, assignment.course_id, person)  # None for who has left
+    return OriginReport(
+        path=report.submission.name, key=(member and member.key) or person.public, name=person.name,
+        email=person.email, section=member and member.section, attempt=submission.attempt,
+        attempts=submissions.last(db, assignment, person),
+    )  # fmt: skip
 
 
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"

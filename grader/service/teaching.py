@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,6 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from grader import filling, roster
-from grader.errors import UsageError
 from grader.rubric import Rubric
 from grader.service import desk, shapes
 from grader.service.answers import plain_name
@@ -30,6 +30,7 @@ from grader.service.identity import (
 )
 from grader.service.problems import Problem, nothing
 from grader.service.students import assignment_of
+from grader.service.wording import on_a_page
 from grader.store import courses, people
 from grader.store.people import Member, Person
 from grader.values import LARGEST_FILE
@@ -97,10 +98,8 @@ def _in_gradebook(platform: str, content: bytes) -> list[roster.Student]:
     with TemporaryDirectory(prefix="grader-roster-") as scratch:
         path = Path(scratch) / "gradebook"
         path.write_bytes(content)
-        try:
+        with on_a_page({path: "the gradebook"}):
             found = list(filling.students(platform, path))
-        except UsageError as error:
-            raise UsageError(str(error).replace(str(path), "the gradebook").replace("--to ", "")) from None
     return [
         roster.Student(
             one.key, id=one.key, name=one.name, email=next((text for text in one.logins if "@" in text), None)
@@ -122,23 +121,28 @@ def _enrolled(
 ) -> list[Member]:
     found, me = course_for(db, asks, course, "instructor")
     members = {one.person.id: one for one in people.members(db, found.id)}
-    known = {one.key: one.person for one in members.values() if one.key}
-    addresses = people.by_addresses(db, [one.email for one in roster if one.email])
-    enrolled = []
-    for one in roster:
-        person = known.get(one.key) if one.key and not one.email else addresses.get(people.address(one.email))
-        person = person or people.add(db, one.name, one.email, now())
+    enrolled, changed = [], []
+    for one, person in zip(roster, _people_of(db, roster, members.values()), strict=True):
         before = members.get(person.id)
         role = before.role if before and keep_roles else one.role
         if before is None or before.role != role:
             _refuse_role(me, one.name, before, role)
         key, section = one.key or (before and before.key), one.section or (before and before.section)
-        after = Member(person, found.id, role, key or None, section or None)
-        members[person.id] = (
-            after if after == before else people.enrol(db, found.id, person, role, now(), after.key, after.section)
-        )
-        enrolled.append(members[person.id])
+        after = members[person.id] = Member(person, found.id, role, key or None, section or None)
+        enrolled.append(after)
+        if after != before:
+            changed.append(after)
+    people.enrol_all(db, changed, now())
     return enrolled
+
+
+def _people_of(db: Connection, roster: list[shapes.NewMember], members: Collection[Member]) -> list[Person]:
+    """Whom the rows of a roster mean: by their key where there is no address, else by that, or else somebody new."""
+    keys = {one.key: one.person for one in members if one.key}
+    by_key = [keys.get(one.key) if one.key and not one.email else None for one in roster]
+    wanted = [(one.name, one.email) for one, known in zip(roster, by_key, strict=True) if known is None]
+    others = iter(people.add_all(db, wanted, now()))
+    return [known or next(others) for known in by_key]
 
 
 def _refuse_role(me: Member, name: str, before: Member | None, role: str) -> None:

@@ -20,6 +20,7 @@ from grader.service import desk
 from grader.service.answers import plain_name
 from grader.service.identity import now
 from grader.service.problems import Problem
+from grader.service.wording import on_a_page
 from grader.store import batches, courses, people, submissions
 from grader.store.batches import HandIn
 from grader.store.database import reading, writing
@@ -67,7 +68,7 @@ def take(engine: Engine, assignment: Assignment, by: Person, file: IO[bytes], na
     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type] # any file that reads bytes
     with reading(engine) as db:
         asked = _asked(db, assignment)
-    with listing.uploaded(file, name) as files, Ledger() as ledger:
+    with on_a_page(), listing.uploaded(file, name) as files, Ledger() as ledger:
         layout = intake.layout_of(files)
         _place(asked, intake.placed(files, layout), ledger, name)
         with writing(engine) as db:

@@ -6,6 +6,7 @@ points come about.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import BigInteger, column, exists, func, insert, or_, select, table
@@ -14,7 +15,7 @@ from grader.store import schema
 from grader.store.schema import Hundredths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from decimal import Decimal
 
@@ -25,16 +26,26 @@ if TYPE_CHECKING:
     from grader.store.submissions import Submission
 
 
+class RunKey(NamedTuple):
+    """A run, by its number and its moment: where a backup was restored, another one may have had the number."""
+
+    id: int
+    finished: datetime
+
+
 class Grade(NamedTuple):
-    """Somebody's grade now. `graded` is what the attempt that counts came to; a person may have said otherwise."""
+    """Somebody's grade now. `graded` is what the attempt that counts came to; a person may have said otherwise.
+
+    `submission` is what that attempt is called, `run` its grading that counts.
+    """
 
     person_id: int
     points: Decimal
     graded: Decimal | None
     maximum: Decimal | None
-    submission_id: int | None
-    run_id: int | None
-    event_id: int | None
+    is_overridden: bool
+    submission: str | None
+    run: RunKey | None
 
 
 class Happening(NamedTuple):
@@ -48,12 +59,11 @@ class Happening(NamedTuple):
 
 
 class Counting(NamedTuple):
-    """A grade and what it rests on: which attempt of how many counts, its report, and what was said instead."""
+    """A grade and what it rests on: which attempt of how many counts, and what was said instead."""
 
     grade: Grade
     attempt: int | None
     attempts: int | None
-    report: str | None
     override: Happening | None
 
 
@@ -62,50 +72,69 @@ current_grade = table(
     column("points", Hundredths), column("graded_points", Hundredths), column("max_points", Hundredths),
     column("submission_id", BigInteger), column("run_id", BigInteger), column("event_id", BigInteger),
 )  # fmt: skip
+_submission, _run = schema.submission.c, schema.grading_run.c
 _FIELDS = (
     current_grade.c.person_id, current_grade.c.points, current_grade.c.graded_points, current_grade.c.max_points,
-    current_grade.c.submission_id, current_grade.c.run_id, current_grade.c.event_id,
+    current_grade.c.event_id, _submission.public, _run.id, _run.finished,
 )  # fmt: skip
+_FROM = current_grade.outerjoin(schema.submission, _submission.id == current_grade.c.submission_id).outerjoin(
+    schema.grading_run, _run.id == current_grade.c.run_id
+)
+READ_AT_ONCE = 200  # reports
 
 
 def current(db: Connection, assignment: Assignment) -> Iterator[Grade]:
     """Everybody's grade, of those who have one."""
-    query = select(*_FIELDS).where(current_grade.c.assignment_id == assignment.id).order_by(current_grade.c.person_id)
-    return (Grade(*row) for row in db.execute(query))
+    query = select(*_FIELDS).select_from(_FROM).where(current_grade.c.assignment_id == assignment.id)
+    return (_grade(*row) for row in db.execute(query.order_by(current_grade.c.person_id)))
 
 
 def of_person(db: Connection, assignment: Assignment, person: Person) -> Grade | None:
     mine = (current_grade.c.assignment_id == assignment.id, current_grade.c.person_id == person.id)
-    row = db.execute(select(*_FIELDS).where(*mine)).one_or_none()
-    return Grade(*row) if row else None
+    row = db.execute(select(*_FIELDS).select_from(_FROM).where(*mine)).one_or_none()
+    return _grade(*row) if row else None
+
+
+def _grade(
+    person_id: int, points: Decimal, graded: Decimal | None, maximum: Decimal | None, event_id: int | None,
+    submission: str | None, run_id: int | None, finished: datetime | None,
+) -> Grade:  # fmt: skip
+    run = RunKey(run_id, finished) if run_id is not None and finished else None
+    return Grade(person_id, points, graded, maximum, event_id is not None, submission, run)
 
 
 def counting(db: Connection, assignment: Assignment) -> Iterator[Counting]:
     """Everybody's grade, of those who have one, and what it rests on."""
-    submission, run, event, by = schema.submission.c, schema.grading_run.c, schema.grade_event.c, schema.person.c
+    event, by = schema.grade_event.c, schema.person.c
     others = schema.submission.alias()
     attempts = (
         select(func.max(others.c.attempt))
-        .where(others.c.assignment_id == submission.assignment_id, others.c.person_id == submission.person_id)
+        .where(others.c.assignment_id == _submission.assignment_id, others.c.person_id == _submission.person_id)
         .scalar_subquery()
     )
+    said = (event.created, event.kind, event.points, event.text, by.name)
     query = (
-        select(
-            *_FIELDS, submission.attempt, attempts, run.report, event.created, event.kind, event.points, event.text,
-            by.name,
+        select(*_FIELDS, _submission.attempt, attempts, *said)
+        .select_from(
+            _FROM.outerjoin(schema.grade_event, event.id == current_grade.c.event_id).outerjoin(
+                schema.person, by.id == event.by_id
+            )
         )
-        .select_from(current_grade)
-        .outerjoin(schema.submission, submission.id == current_grade.c.submission_id)
-        .outerjoin(schema.grading_run, run.id == current_grade.c.run_id)
-        .outerjoin(schema.grade_event, event.id == current_grade.c.event_id)
-        .outerjoin(schema.person, by.id == event.by_id)
         .where(current_grade.c.assignment_id == assignment.id)
         .order_by(current_grade.c.person_id)
-    )  # fmt: skip
+    )
     n = len(_FIELDS)
     for row in db.execute(query):
-        attempt, of, report, *said = row[n:]
-        yield Counting(Grade(*row[:n]), attempt, of, report, Happening(*said) if said[0] else None)
+        attempt, of, *word = row[n:]
+        yield Counting(_grade(*row[:n]), attempt, of, Happening(*word) if word[0] else None)
+
+
+def reports(db: Connection, runs: Iterable[RunKey]) -> Iterator[str]:
+    """The reports of these runs, in order, as JSON; some are read at a time, for those of a course are long."""
+    left = iter(runs)
+    while some := [run.id for run in islice(left, READ_AT_ONCE)]:
+        texts = {row.id: row.report for row in db.execute(select(_run.id, _run.report).where(_run.id.in_(some)))}
+        yield from (texts[number] for number in some)
 
 
 def counts() -> ColumnElement[bool]:
@@ -115,11 +144,17 @@ def counts() -> ColumnElement[bool]:
     return or_(schema.grading_run.c.trial_id.is_(None), schema.grading_run.c.trial_id.in_(applied))
 
 
+def last_run(db: Connection, submission: Submission) -> RunKey | None:
+    """Its last grading that counts."""
+    mine = (_run.submission_id == submission.id, counts())
+    row = db.execute(select(_run.id, _run.finished).where(*mine).order_by(_run.id.desc()).limit(1)).one_or_none()
+    return RunKey(*row) if row else None
+
+
 def report(db: Connection, submission: Submission) -> str | None:
     """The report of its last grading that counts, as JSON."""
-    run = schema.grading_run.c
-    query = select(run.report).where(run.submission_id == submission.id, counts()).order_by(run.id.desc()).limit(1)
-    return db.execute(query).scalar_one_or_none()
+    run = last_run(db, submission)
+    return next(reports(db, [run])) if run else None
 
 
 def override(

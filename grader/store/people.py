@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import unicodedata
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
 from grader.store import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
+AT_ONCE = 500  # people asked for or written by one statement
 NAMED = 16  # letters of its digest that name a token
 PREFIX = "grader_"  # of a token, by which one is known wherever it is found
 RIGHTS = {"student": 0, "grader": 1, "instructor": 2, "admin": 3}
@@ -72,14 +75,32 @@ def unguessable() -> str:
 
 def add(db: Connection, name: str, email: str | None, now: datetime) -> Person:
     """Somebody new; or who is known by this address, with the name they have."""
-    if email and (known := _by_email(db, email)):
-        return known
-    values = {"public": unguessable(), "name": name, "email": address(email), "created": now}
+    return add_all(db, [(name, email)], now)[0]
+
+
+def add_all(db: Connection, wanted: Sequence[tuple[str, str | None]], now: datetime) -> list[Person]:
+    """The same of many names and addresses, in order, with few questions; an address is one person's."""
+    addressed = [(name, address(email) or None) for name, email in wanted]
+    known = _by_addresses(db, {email for _, email in addressed if email})
+    new: dict[str, str] = {}  # names by addresses
+    for name, email in addressed:
+        if email and email not in known:
+            new.setdefault(email, name)
     try:
         with db.begin_nested():
-            return Person(*db.execute(insert(schema.person).values(values).returning(*_PERSON)).one())
-    except IntegrityError:  # somebody else has just added them
-        return add(db, name, email, now)
+            known |= {one.email: one for one in _added(db, [(new[email], email) for email in sorted(new)], now)}
+    except IntegrityError:  # somebody else has just added some of them
+        return add_all(db, wanted, now)
+    others = iter(_added(db, [one for one in addressed if not one[1]], now))
+    return [known[email] if email else next(others) for _, email in addressed]
+
+
+def _added(db: Connection, wanted: Sequence[tuple[str, str | None]], now: datetime) -> list[Person]:
+    rows = [{"public": unguessable(), "name": name, "email": email, "created": now} for name, email in wanted]
+    if not rows:
+        return []
+    added = {row.public: Person(*row) for row in db.execute(insert(schema.person).returning(*_PERSON), rows)}
+    return [added[str(row["public"])] for row in rows]
 
 
 def address(email: str | None) -> str | None:
@@ -87,16 +108,14 @@ def address(email: str | None) -> str | None:
     return email.strip().casefold() if email else None
 
 
-def by_addresses(db: Connection, emails: Sequence[str]) -> dict[str | None, Person]:
+def _by_addresses(db: Connection, emails: set[str]) -> dict[str | None, Person]:
     """Who is known by these addresses."""
-    wanted = [address(email) for email in emails]
-    rows = db.execute(select(*_PERSON).where(schema.person.c.email.in_(wanted)))
-    return {row.email: Person(*row) for row in rows}
-
-
-def _by_email(db: Connection, email: str) -> Person | None:
-    row = db.execute(select(*_PERSON).where(schema.person.c.email == address(email))).one_or_none()
-    return Person(*row) if row else None
+    found: dict[str | None, Person] = {}
+    left = iter(emails)
+    while some := list(islice(left, AT_ONCE)):
+        rows = db.execute(select(*_PERSON).where(schema.person.c.email.in_(some)))
+        found |= {row.email: Person(*row) for row in rows}
+    return found
 
 
 def find(db: Connection, number: int) -> Person:
@@ -186,17 +205,60 @@ def enrol(
     section: str | None = None,
 ) -> Member:  # fmt: skip
     """Make somebody a member, or what they are from now on. Raises UsageError for a key that another one has."""
-    table = schema.member
-    others = select(table.c.id).where(
-        table.c.course_id == course_id, table.c.key == key, table.c.person_id != person.id
-    )
-    if key is not None and db.execute(others).first():
-        raise UsageError(f"{key}: another member of the course has this key; expected one for each; correct the roster")
-    values = {"role": role, "key": key, "section": section, "gone": None}
-    where = and_(table.c.course_id == course_id, table.c.person_id == person.id)
-    if not db.execute(update(table).where(where).values(values)).rowcount:
-        db.execute(insert(table).values(course_id=course_id, person_id=person.id, joined=now, **values))
-    return Member(person, course_id, role, key, section)
+    member = Member(person, course_id, role, key, section)
+    enrol_all(db, [member], now)
+    return member
+
+
+def enrol_all(db: Connection, members: Iterable[Member], now: datetime) -> None:
+    """The same of many, one after another, with few questions."""
+    some: dict[int, Member] = {}
+    for one in members:
+        if one.person.id in some or len(some) == AT_ONCE:  # nobody is twice among those who are written together
+            _enrol_together(db, list(some.values()), now)
+            some = {}
+        some[one.person.id] = one
+    _enrol_together(db, list(some.values()), now)
+
+
+def _enrol_together(db: Connection, members: Sequence[Member], now: datetime) -> None:
+    if not members:
+        return
+    table, course_id = schema.member, members[0].course_id
+    theirs = table.c.person_id.in_([one.person.id for one in members])
+    same = table.c.key.in_([one.key for one in members if one.key is not None])
+    rows = db.execute(select(table.c.person_id, table.c.key).where(table.c.course_id == course_id, or_(theirs, same)))
+    had: dict[int, str | None] = {row.person_id: row.key for row in rows}
+    _refuse_others_keys(members, had)
+    values = [
+        {"whose": one.person.id, "role": one.role, "key": one.key, "section": one.section, "gone": None}
+        for one in members
+    ]
+    changed = [row for row in values if row["whose"] in had]
+    if changed:  # in order, and first: who is new may have a key that another one has no more
+        mine = and_(table.c.course_id == course_id, table.c.person_id == bindparam("whose"))
+        names = ("role", "key", "section", "gone")
+        db.execute(update(table).where(mine).values({name: bindparam(name) for name in names}), changed)
+    new = [
+        {"course_id": course_id, "person_id": row.pop("whose"), "joined": now, **row}
+        for row in values
+        if row["whose"] not in had
+    ]
+    if new:
+        db.execute(insert(table), new)
+
+
+def _refuse_others_keys(members: Sequence[Member], had: Mapping[int, str | None]) -> None:
+    """Raise UsageError for a key that another one has when it is somebody's turn."""
+    whose = {key: number for number, key in had.items() if key is not None}
+    for one in members:
+        number, key = one.person.id, one.key
+        if key is not None and whose.setdefault(key, number) != number:
+            raise UsageError(
+                f"{key}: another member of the course has this key; expected one for each; correct the roster"
+            )
+        if (before := had.get(number)) is not None and before != key:
+            del whose[before]
 
 
 def leave(db: Connection, course_id: int, person: Person, now: datetime) -> None:
@@ -222,9 +284,15 @@ def _members(db: Connection, course_id: int, *conditions: object) -> Iterator[Me
         select(*_PERSON, table.role, table.key, table.section)
         .join(schema.member)
         .where(table.course_id == course_id, table.gone.is_(None), *conditions)  # type: ignore[arg-type] # SQL's
-        .order_by(schema.person.c.name, schema.person.c.id)
     )
-    return (Member(Person(*row[:4]), course_id, *row[4:]) for row in rows)
+    return iter(sorted((Member(Person(*row[:4]), course_id, *row[4:]) for row in rows), key=_by_name))
+
+
+def _by_name(member: Member) -> tuple[str, str, int]:
+    """Case and diacritics tell names apart that are the same without; no order of a database's does so."""
+    name = member.person.name
+    letters = (one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+    return "".join(letters).casefold(), name, member.person.id
 
 
 def student(db: Connection, course_id: int, text: str) -> Member | None:

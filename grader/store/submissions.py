@@ -201,12 +201,6 @@ def faults(db: Connection, assignment: Assignment) -> Iterator[Submission]:
     return (Submission(*row) for row in db.execute(select(*FIELDS).where(*mine).order_by(_table.c.id)))
 
 
-def publics(db: Connection, assignment: Assignment) -> dict[int, str]:
-    """What the attempts at an assignment are called, by their numbers."""
-    rows = db.execute(select(_table.c.id, _table.c.public).where(_table.c.assignment_id == assignment.id))
-    return {row.id: row.public for row in rows}
-
-
 def ahead_of(db: Connection, submission: Submission) -> int:
     """How many are graded before this one."""
     mine = select(_table.c.priority).where(_table.c.id == submission.id).scalar_subquery()
