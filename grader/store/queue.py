@@ -68,16 +68,18 @@ def _back(db: Connection, which: Sequence[ColumnElement[bool]], values: Mapping[
     been settled meanwhile is as it was.
     """
     free = {"worker": None, "claimed": None}
-    rows = db.execute(update(_table).where(*which).values(**values, **free).returning(_table.c.id)).scalars().all()
-    theirs = _table.c.id.in_(rows)
-    wished = {
-        "state": "received", "why": _table.c.again, "again": None, "priority": BATCH, "tries": 0, "fault": None,
-        "trial_id": None,
-    }  # fmt: skip
-    db.execute(update(_table).where(theirs, _table.c.again.is_not(None)).values(wished))
-    settled = select(schema.trial.c.id).where(schema.trial.c.outcome.is_not(None))
-    was = {"state": "graded", "fault": None, "trial_id": None}
-    db.execute(update(_table).where(theirs, _table.c.trial_id.in_(settled)).values(was))
+    query = update(_table).where(*which).values(**values, **free)
+    rows = db.execute(query.returning(_table.c.id, _table.c.again, _table.c.trial_id)).all()
+    if wished := [row.id for row in rows if row.again is not None]:
+        anew = {
+            "state": "received", "why": _table.c.again, "again": None, "priority": BATCH, "tries": 0, "fault": None,
+            "trial_id": None,
+        }  # fmt: skip
+        db.execute(update(_table).where(_table.c.id.in_(wished)).values(anew))
+    if tried := [row.id for row in rows if row.trial_id is not None]:
+        settled = select(schema.trial.c.id).where(schema.trial.c.outcome.is_not(None))
+        was = {"state": "graded", "fault": None, "trial_id": None}
+        db.execute(update(_table).where(_table.c.id.in_(tried), _table.c.trial_id.in_(settled)).values(was))
     return len(rows)
 
 
