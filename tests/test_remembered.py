@@ -167,4 +167,3 @@ def test_another_run_of_the_same_number_is_another(tmp_path, monkeypatch, walls)
         service.graded("ada", WRONG)
         assert Looks(service)() != before
         assert Looks(service).points() != [9.0]
-        service.close()

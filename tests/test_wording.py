@@ -34,7 +34,6 @@ def service(tmp_path, monkeypatch, walls):  # noqa: F811 the fixture
     with databases.opened("sqlite", tmp_path) as engine:
         service = Service(engine, walls)
         yield service
-        service.close()
 
 
 TOLD = [
