@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-SOON, LOOK_EVERY, LOOK_FOR = 0.04, 0.3, 300.0  # seconds: between looks at what is watched, at first and at last; and in all
+SOON, LOOK_EVERY, LOOK_FOR = 0.04, 0.3, 300.0  # seconds between looks at what is watched, at first and at last; in all
 SETTLED = ("graded", "fault", "broken")  # states that what is watched ends in
 STREAM = "text/event-stream"
 TOLD: dict[int | str, dict[str, Any]] = {200: {"description": "An event for each change", "content": {STREAM: {}}}}
