@@ -1,6 +1,6 @@
 #!/bin/sh
-# All tests, with the environment made on first use. Arguments go to pytest; without any, each core has two workers,
-# which get whole files, for the tests of one share what it makes.
+# All tests, with the environment made on first use. Arguments go to pytest; without any, each core has two workers, of
+# eight at most, which get whole files, for the tests of one share what it makes.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd -P)
 "$root/.ci/environment" test

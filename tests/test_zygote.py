@@ -355,6 +355,16 @@ def use_up(process):
         process.child().close()
 
 
+def test_a_stem_that_has_ended_is_not_given_to_another_process():
+    with closing(zygote.start()) as walls:
+        stem = walls._walls.stem()
+        stem._popen.kill()
+        stem._popen.wait()
+        _, (_, _, given) = walls.__reduce__()
+        assert given is not stem
+        assert not given.has_ended
+
+
 def test_a_lost_stem_costs_no_zygote_and_the_next_comes_from_another():
     with closing(zygote.start()) as walls:
         answer_of(walls, "def f(x): return 1")

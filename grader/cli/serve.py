@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import socket
 import sys
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from grader.cli.shared import ENDING, DatabaseOption, LogOption, SandboxOption, own_database, server_extra
 from grader.errors import GraderFault, UsageError
+
+if TYPE_CHECKING:
+    from grader.sandbox import Sandbox
 
 
 def serve(
@@ -68,14 +71,20 @@ def serve(
         token = begin.token_for_instructor(db, datetime.now(UTC)) if link or is_first else None
     listening = _bound(host, port)
     count = worker.cores() if workers is None else workers
-    walls = sandboxes.start(wanted) if count else None  # where there are none nothing is graded
-    with closing(walls) if walls else nullcontext(), Crew(engine, count, walls, log=log) as crew:
-        app = apps.create(engine, crew.wake, lambda: crew.alive, walls=walls, public_url=public_url)
+    with _walls(wanted, count) as proved, _walls(wanted, count) as walls, Crew(engine, count, walls, log=log) as crew:
+        app = apps.create(engine, crew.wake, lambda: crew.alive, walls=proved, public_url=public_url)
         try:
             _listen(app, listening, public_url, token, trusted_proxy or [])
         finally:
             print(ENDING, file=sys.stderr)
     engine.dispose()
+
+
+def _walls(wanted: str, workers: int) -> AbstractContextManager[Sandbox | None]:
+    """Walls to grade behind, where there are workers. Raises GraderFault where this machine has none."""
+    from grader import sandbox as sandboxes
+
+    return closing(sandboxes.start(wanted)) if workers else nullcontext()
 
 
 def _refuse_address(url: str) -> None:

@@ -7,6 +7,7 @@ What happens on the other side is in `stem`.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ class Stem:
     """Where zygotes come from. Raises OSError where it cannot be started."""
 
     def __init__(self, asking: socket.socket | None = None) -> None:
-        """`asking` is the channel to a stem that another process has started."""
+        """`asking` is the channel to a stem that was started elsewhere."""
         self._popen: subprocess.Popen[bytes] | None = None
         if asking is None:
             asking, self._popen = _started()
@@ -52,6 +53,12 @@ class Stem:
             return ""
         os.set_blocking(self._popen.stderr.fileno(), False)
         return (self._popen.stderr.read() or b"").decode(errors="replace")
+
+    @property
+    def has_ended(self) -> bool:
+        poll = select.poll()
+        poll.register(self._asking, 0)  # that the other end is closed is always told
+        return bool(poll.poll(0))
 
     def leave(self) -> None:
         """Ask no more of it: it ends when nobody does, and its zygotes have ended."""

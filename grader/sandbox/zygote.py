@@ -53,7 +53,10 @@ class Zygote:
 
     def beside(self, wanted: Collection[str]) -> Zygote:
         """Another sandbox with these layers, from the same stem: nothing is imported once more."""
-        return Zygote(1, wanted, self._walls.stem().shared())
+        try:
+            return Zygote(1, wanted, self._walls.stem().shared())
+        except OSError as error:
+            raise unstartable(error) from None
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -140,10 +143,13 @@ class _Walls:
         self._expected: set[bytes] = set()  # kinds it was told to get ready for
 
     def stem(self) -> Stem:
-        """Where zygotes come from; it is started when it is needed first."""
+        """Where zygotes come from; it is started when it is needed first, and anew where it has ended."""
         with self._lock:
             if self.closed:
                 raise GraderFault("sandbox 'zygote': it was closed; expected to be open; start another one")
+            if self._stem and self._stem.has_ended:
+                self._left.append(self._stem)
+                self._stem = None
             try:
                 self._stem = self._stem or Stem()
             except OSError as error:

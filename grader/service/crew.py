@@ -117,7 +117,7 @@ class Crew:
                     self._lose(place)
             for n in [n for n, time in due.items() if time <= monotonic() and not self._ending.is_set()]:
                 del due[n]
-                with suppress(OSError, GraderError):  # it is tried again in a while
+                with suppress(Exception):  # it is tried again in a while
                     self._begin(n)
             with suppress(Exception), writing(self._engine) as db:
                 queue.reclaim(db, clock(db) - LEASE)
