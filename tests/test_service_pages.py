@@ -16,7 +16,7 @@ from grader.service import shapes
 from grader.service.forms import filled
 from grader.service.identity import COOKIE, csrf_of
 from grader.service.problems import Problem
-from grader.service.ways_back import page_of
+from grader.service.ways_back import page_of, typed_at
 from grader.store import queue, schema
 from grader.store.database import reading, writing
 
@@ -231,7 +231,7 @@ def test_what_was_pasted_is_given_back_where_the_session_is_over(service):
     browser = Browser(service, "ada")
     browser.client.cookies.clear()
     answer = browser.client.post(
-        f"/assignments/{service.assignment}", data={"csrf": "x", "once": "12345678", "text": "a < b"}
+        f"/assignments/{service.assignment}", data={"csrf": "x", "once": "12345678", "text": "a < b"}, headers=OURS
     )
     assert (answer.status_code, "a &lt; b" in answer.text, "Nothing was handed in" in answer.text) == (401, True, True)
 
@@ -655,12 +655,12 @@ class Forms(HTMLParser):
     def handle_data(self, data):
         tag, name = self._open or (None, None)
         if tag == "textarea":
-            self._fields[name] = [data]
+            self._fields[name] = [data.removeprefix("\n")]  # as every browser does
         elif tag == "select" and data.strip() and (self._chosen or not self._fields[name]):
             self._fields[name] = [data if self._value is None else self._value]
 
 
-BROKEN = "points = <\n"
+BROKEN = "\n\npoints = <\n"
 PICTURE = ("x.png", b"\x89PNG\xff")
 REFUSED = {  # by whom it is sent, what, and what is answered
     "/courses": ("teacher", {"name": "x" * 201}, 422),
@@ -675,7 +675,7 @@ REFUSED = {  # by whom it is sent, what, and what is answered
         {"title": "H & W", "rubric": BROKEN, "due": "2030-01-02T03:04", "counts": "best", "most_attempts": "3"},
         400,
     ),
-    "/assignments/{assignment}": ("ada", {"text": "a < b\n", "file": PICTURE}, 422),
+    "/assignments/{assignment}": ("ada", {"text": "\na < b\n", "file": PICTURE}, 422),
     "/assignments/{assignment}/rubric": ("teacher", {"rubric": BROKEN}, 400),
     "/assignments/{assignment}/settings": (
         "teacher",
@@ -686,7 +686,7 @@ REFUSED = {  # by whom it is sent, what, and what is answered
     "/assignments/{assignment}/trials": ("teacher", {"text": "y" * 10_001, "people": "{ada}"}, 422),
     "/assignments/{assignment}/students/{ada}/override": ("helper", {"points": "many", "text": "<why>"}, 422),
     "/assignments/{assignment}/students/{ada}/release": ("helper", {"text": "y" * 10_001}, 422),
-    "/assignments/{assignment}/students/{ada}/comment": ("helper", {"text": "y" * 10_001}, 422),
+    "/assignments/{assignment}/students/{ada}/comment": ("helper", {"text": "\n" + "y" * 10_001}, 422),
     "/assignments/{assignment}/students/{ada}/extension": ("teacher", {"due": "2020-01-01T00:00", "text": "ill"}, 422),
     "/assignments/{assignment}/export": ("teacher", {"platform": "moodle", "column": "HW <1>"}, 400),
     "/assignments/{assignment}/export/{export}": ("teacher", {"keep": "lowered"}, 400),
@@ -724,6 +724,34 @@ def test_a_form_that_is_refused_loses_nothing(form, service):
     assert not any(text in fields.get(name, ()) for fields in others for name, text in typed.items() if name == "text")
 
 
+WRONG_AGAIN = {  # what else is refused, of fields whose bounds are the interface's
+    "/courses": {"name": "a\0b"},
+    "/courses/{course}/people": {"name": "Eve", "key": "\0"},
+    "/courses/{course}/assignments/new": {"title": "H", "rubric": "\n# \0"},
+    "/assignments/{assignment}/rubric": {"rubric": "\n# \0"},
+    "/assignments/{assignment}/students/{ada}/comment": {"text": "\na\0b"},
+    "/assignments/{assignment}/trials": {"text": "a\0b"},
+    "/assignments/{assignment}/export": {"platform": "csv", "column": "a\0b"},
+    "/assignments/{assignment}/export ": {"platform": "csv", "column": "y" * 301},
+}
+
+
+@pytest.mark.parametrize("form", WRONG_AGAIN)
+def test_what_no_database_keeps_or_is_too_long_is_refused_on_its_page(form, service):
+    service.graded()
+    path = form.strip().format(course=service.course, assignment=service.assignment, ada=service.people["ada"].public)
+    answer = Browser(service, "teacher").post(path, WRONG_AGAIN[form])
+    assert (answer.status_code, bool(re.search("holds a NUL|too long", answer.text))) == (422, True), answer.text
+    sent = Forms(answer.text).sent[path]
+    assert {name: sent[name] for name in WRONG_AGAIN[form]} == {n: [text] for n, text in WRONG_AGAIN[form].items()}
+
+
+def test_a_platform_is_no_longer_than_the_interface_takes_it(service):
+    path = f"/assignments/{service.assignment}/export"
+    answer = Browser(service, "teacher").post(path, {"platform": "y" * 41})
+    assert (answer.status_code, "40 letters at most" in answer.text) == (422, True)
+
+
 def blocked(service):
     """An export of which two kinds of change are blocked."""
     service.graded("bob", WRONG)
@@ -753,6 +781,21 @@ def test_every_form_leads_back_to_its_page(service):
     assert page_of("/assignments/x/starter") is None
 
 
+def test_what_is_typed_into_a_form_is_known(service):
+    """What is chosen or hidden is not."""
+    chosen = {"platform", "role", "counts", "scopes", "keep", "people", "file"}
+    for form, (_, sent, _) in REFUSED.items():
+        assert set(sent) - chosen <= set(typed_at(re.sub(r"\{\w+\}", "x", form))), form
+    assert not chosen & {name for form in (*REFUSED, *WITHOUT_FIELDS) for name in typed_at(form)}
+
+
+def test_only_a_form_leads_back(service):
+    browser = Browser(service, "ada")
+    for path in ("/assignments/x", f"/assignments/{service.assignment}/rubric"):
+        assert "Back to where you were" not in browser.get(path).text
+    assert "Back to where you were" in browser.post("/assignments/x", {"text": "x"}).text
+
+
 @pytest.mark.parametrize(("to", "page"), [("", ""), ("/batches", "/class"), ("/settings", "/rubric")])
 def test_what_is_too_large_leads_back_to_its_form(to, page, service, monkeypatch):
     from grader.service import limits
@@ -764,11 +807,12 @@ def test_what_is_too_large_leads_back_to_its_form(to, page, service, monkeypatch
 
 
 def test_a_form_is_refused_to_whom_its_page_is_closed(service):
-    """They are told, and shown nothing of it."""
+    """They are told, and shown nothing of it but what they had typed."""
     service.graded()
     path = f"/assignments/{service.assignment}/students/{service.people['ada'].public}/comment"
     answer = Browser(service, "bob").post(path, {"text": "mine"})
-    assert (answer.status_code, "ask an instructor" in answer.text, "mine" in answer.text) == (403, True, False)
+    assert (answer.status_code, "ask an instructor" in answer.text) == (403, True)
+    assert (given_back(answer), "Say otherwise" in answer.text) == ({"text": ["mine"]}, False)
 
 
 def test_who_may_not_make_somebody_what_they_say_loses_nothing(service):
@@ -800,9 +844,9 @@ def test_all_that_was_typed_is_given_back_where_the_session_is_over(service):
     browser = Browser(service, "teacher")
     browser.client.cookies.clear()
     data = {"csrf": "<secret>", "points": "8.5", "text": "first\nsecond"}
-    answer = browser.client.post(f"/assignments/{service.assignment}/students/x/override", data=data)
+    answer = browser.client.post(f"/assignments/{service.assignment}/students/x/override", data=data, headers=OURS)
     assert answer.status_code == 401
-    assert all(told in answer.text for told in ('value="8.5"', "first\nsecond</textarea>"))
+    assert given_back(answer) == {"points": ["8.5"], "text": ["first\nsecond"]}
     assert "&lt;secret&gt;" not in answer.text
 
 
@@ -860,3 +904,117 @@ def test_a_time_that_is_none_is_told(due, service):
     path = f"/assignments/{service.assignment}/settings"
     answer = Browser(service, "teacher").post(path, {"title": "HW", "counts": "best", "due": due})
     assert (answer.status_code, "due: " in answer.text, Forms(answer.text).sent[path]["due"]) == (422, True, [due])
+
+
+# A form that ends on another page.
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+
+
+class GivenBack(HTMLParser):
+    """What a page gives back to be copied, by the labels."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.texts, self._label, self._in = {}, "", ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        known = dict(attrs)
+        self._in = tag if tag == "label" or (tag == "textarea" and "readonly" in known) else ""
+        if tag == "input" and "readonly" in known:
+            self.texts.setdefault(self._label, []).append(known["value"])
+
+    def handle_data(self, data):
+        if self._in == "label":
+            self._label = data
+        elif self._in == "textarea":
+            self.texts.setdefault(self._label, []).append(data.removeprefix("\n"))
+
+    def handle_endtag(self, tag):
+        self._in = ""
+
+
+def given_back(answer):
+    return GivenBack(answer.text).texts
+
+
+TEXT = "\nfirst <b>\nsecond"
+COMMENT = "/assignments/{assignment}/students/{ada}/comment"
+BROKEN_DOWN = {  # what befalls the database, and what is answered
+    "ALTER TABLE person RENAME TO away": 503,
+    "ALTER TABLE grade_event RENAME TO away": 503,
+    "CREATE TRIGGER t BEFORE INSERT ON grade_event BEGIN SELECT RAISE(ABORT, 'twice'); END": 409,
+}
+
+
+@pytest.mark.parametrize("befalls", BROKEN_DOWN)
+def test_what_was_typed_outlives_the_database(befalls, service):
+    service.graded()
+    path = COMMENT.format(assignment=service.assignment, ada=service.people["ada"].public)
+    browser = Browser(service, "helper")
+    with writing(service.engine) as db:
+        db.exec_driver_sql(befalls)
+    answer = browser.post(path, {"text": TEXT})
+    assert (answer.status_code, given_back(answer)) == (BROKEN_DOWN[befalls], {"text": [TEXT]})
+
+
+def test_what_was_typed_outlives_a_fault_of_ours(service):
+    browser, service.client.app.state.engine = Browser(service, "ada"), None
+    answer = browser.post(f"/assignments/{service.assignment}", {"once": "12345678", "text": TEXT})
+    assert (answer.status_code, given_back(answer)) == (500, {"text": [TEXT]})
+
+
+@pytest.mark.parametrize("is_signed_in", [True, False])
+@pytest.mark.parametrize(
+    ("headers", "is_ours"),
+    [
+        (OURS, True),
+        ({"Sec-Fetch-Site": "none"}, True),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+        ({"Origin": "http://testserver"}, True),
+        ({"Origin": "http://testserver.elsewhere"}, False),
+        ({"Origin": "null"}, False),
+        ({}, False),
+    ],
+)
+def test_only_what_a_page_of_ours_sent_is_given_back(headers, is_ours, is_signed_in, service):
+    """Another one's words stand on none of ours: the form's secret may be old, or never have been one."""
+    client = Browser(service, "ada" if is_signed_in else None).client
+    data = {"csrf": csrf_of(""), "once": "12345678", "key": "87654321", "text": "call 555", "Call us": "now"}
+    answer = client.post(f"/assignments/{service.assignment}", data=data, headers=headers)
+    assert answer.status_code == (403 if is_signed_in else 401)
+    assert given_back(answer) == ({"text": ["call 555"]} if is_ours else {})
+    assert "Call us" not in answer.text
+
+
+def test_what_was_chosen_or_hidden_is_not_what_was_typed(service):
+    browser = Browser(service)
+    path = f"/courses/{service.course}/people"
+    answer = browser.client.post(path, data={"name": "Eve", "key": "9", "role": "grader", "csrf": "x"}, headers=OURS)
+    assert given_back(answer) == {"name": ["Eve"], "key": ["9"]}
+
+
+@pytest.mark.parametrize("old", [{"key": "12345678"}, {}])
+def test_a_page_that_was_opened_before_an_upgrade_hands_in(old, service):
+    browser, path = Browser(service, "ada"), f"/assignments/{service.assignment}"
+    answers = [browser.post(path, {**old, "text": "x = 1"}) for _ in range(2)]
+    assert [one.status_code for one in answers] == [200, 200]
+    found = service.ask("ada", "GET", f"{path}/submissions").json()["items"]
+    assert len(found) == (1 if old else 2)
+
+
+@pytest.mark.parametrize("once", ["1234567", "1" * 201, "12345678\0"])
+def test_what_makes_a_press_the_same_is_bounded(once, service):
+    path = f"/assignments/{service.assignment}"
+    answer = Browser(service, "ada").post(path, {"once": once, "text": "x = 1"})
+    assert (answer.status_code, Forms(answer.text).sent[path]["text"]) == (422, ["x = 1"])
+
+
+@pytest.mark.parametrize("as_file", [{}, {"files": {"file": ("", b"")}}])
+def test_a_text_that_is_too_large_is_told_as_a_file_is(as_file, service):
+    path, text = f"/assignments/{service.assignment}", "\n" + "x" * 1_100_000
+    answer = Browser(service, "ada").post(path, {"once": "12345678", "text": text}, **as_file)
+    assert (answer.status_code, "larger than 1 MB" in answer.text) == (413, True)
+    assert Forms(answer.text).sent[path]["text"] == [text]

@@ -18,6 +18,7 @@ from grader.render import charts, mathml
 from grader.render.numbers import plain
 from grader.service import ways_back
 from grader.service.forms import NONE, Refusal
+from grader.service.given_back import typed
 from grader.service.identity import ALL, COOKIE, Asker, csrf_of, engine_of, now, same
 from grader.service.problems import TITLES, UNKNOWN, Problem
 from grader.store import people
@@ -69,9 +70,10 @@ def rendered(name: str, **known: Any) -> str:
 
 
 def trouble(scope: Scope, status: int, detail: str) -> Response:
-    """What cannot be done, as a page, with the way back to the form where there was one."""
-    title = TITLES.get(status, UNKNOWN)
-    return page("trouble.html", None, Refusal(detail, status), title=title, back=ways_back.page_of(scope["path"]))
+    """What cannot be done, as a page; of a form with the way back to it and what was typed. It asks no database."""
+    path, title = scope["path"], TITLES.get(status, UNKNOWN)
+    back = ways_back.page_of(path) if scope["method"] == "POST" else None
+    return page("trouble.html", None, Refusal(detail, status, path, typed(scope) or {}), title=title, back=back)
 
 
 @cache

@@ -101,17 +101,29 @@ async def shown_again(request: Request, again: Again) -> Response:
 def filled(shape: type[Shape], **fields: Any) -> Shape:
     """What a form gives, as the interface takes it; what was left blank is not given. Raises Problem."""
     told = {name: value for name, value in fields.items() if value is not None and str(value).strip()}
+    for name, value in told.items():
+        _refuse_nul(name, value)
     try:
         return shape.model_validate(told)
     except ValidationError as error:
         raise Problem(422, _told(error.errors()[0])) from None
 
 
+def _refuse_nul(name: str, value: Any) -> None:
+    """One database keeps it, and another does not."""
+    if any("\0" in str(text) for text in (value if isinstance(value, list) else [value])):
+        raise Problem(422, f"{_plain(name)}: it holds a NUL; expected plain text; take that out")
+
+
 def _told(wrong: ErrorDetails) -> str:
     """What is wrong with a field, in our words where it is of a kind that can be typed."""
-    name, found = str(wrong["loc"][0]).replace("_", " "), repr(str(wrong["input"])[:40])
+    name, found = _plain(wrong["loc"][0]), repr(str(wrong["input"])[:40])
     told = _WORDS.get(wrong["type"], "found {found}; {msg}; correct it")
     return f"{name}: {told.format(found=found, msg=wrong['msg'], **wrong.get('ctx', {}))}"
+
+
+def _plain(name: int | str) -> str:
+    return str(name).replace("_", " ")
 
 
 _NUMBER, _WHOLE = (f"found {{found}}; expected a {kind}; correct it" for kind in ("number", "whole number"))

@@ -17,6 +17,7 @@ from grader.lms import gradebooks
 from grader.service import batches, classes, exporting, marking, operation, shapes
 from grader.service.browser import Sender, Visitor, page, refuse_foreign, trouble
 from grader.service.forms import NONE, Again, Line, Refusal, Words, done, filled
+from grader.service.given_back import Route
 from grader.service.identity import Asker, Reads, Writes, assignment_for, engine_of
 from grader.service.problems import Problem
 from grader.service.students import due_of
@@ -25,7 +26,7 @@ from grader.service.teaching_pages import in_utc
 from grader.store import people, submissions, trials
 from grader.store.courses import Assignment
 
-router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+router = APIRouter(route_class=Route, include_in_schema=False, default_response_class=HTMLResponse)
 Chosen = Annotated[list[str] | None, Form()]
 
 
@@ -212,7 +213,8 @@ def new_export(
     file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:  # fmt: skip
     def act() -> str:
-        begun = exporting.new_export(request, who, db, assignment, platform, column, file)
+        new = filled(shapes.NewExport, platform=platform, column=column)
+        begun = exporting.new_export(request, who, db, assignment, new.platform, new.column, file)
         return f"/assignments/{assignment}/export/{begun.id}"
 
     return done(act, lambda db, refusal: _export(db, who, assignment, refusal))

@@ -10,14 +10,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from grader.service import answers, browser, desk, sessions, shapes, students
 from grader.service.browser import Away, Sender, Visitor, page, visitor
-from grader.service.forms import NONE, Line, Refusal, done, filled, typed
+from grader.service.forms import NONE, Line, Refusal, Words, done, filled
+from grader.service.given_back import Route, typed
 from grader.service.identity import COOKIE, Asker, Reads, Writes, assignment_for, now, submission_for
-from grader.service.limits import LARGEST_BODY, largest
 from grader.service.problems import Problem
 from grader.store import courses, grades, people, submissions
 from grader.values import LARGEST_FILE
 
-router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+router = APIRouter(route_class=Route, include_in_schema=False, default_response_class=HTMLResponse)
 LEAST = "read submit"
 SCOPES = {  # what a token may be good for, the least first
     LEAST: "reading and handing in", "read submit grade": "teaching and grading too",
@@ -63,10 +63,10 @@ def enter(request: Request, db: Writes, token: Annotated[str, Form(max_length=20
 
 async def away(request: Request, _: Exception) -> Response:
     """To the entrance; what somebody had typed, whose session is over, is given back to them there."""
-    if request.method != "POST" or largest(request.scope) > LARGEST_BODY:  # nobody's upload is read
+    if (texts := typed(request.scope)) is None:  # nobody's upload is read
         return RedirectResponse("/enter", 303)
     why = "You are signed out: a session lasts twelve hours. Nothing was handed in or changed."
-    refusal = Refusal(why, 401, request.url.path, typed(await request.form()))
+    refusal = Refusal(why, 401, request.url.path, texts)
     return page("enter.html", None, refusal, token="")
 
 
@@ -136,19 +136,21 @@ def _assignment(db: Reads, who: Asker, assignment: str, refusal: Refusal = NONE)
 @router.post("/assignments/{assignment}")
 def hand_in(
     request: Request, tasks: BackgroundTasks, who: Sender, db: Writes, assignment: str,
-    once: Annotated[str, Form(min_length=8, max_length=200)], file: Annotated[UploadFile | None, File()] = None,
-    text: Annotated[str, Form()] = "",
+    once: Line = "", key: Line = "", text: Words = "", file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:  # fmt: skip
-    """A file, or what was pasted. What is sent `once` makes a second press of the button the same submission."""
+    """A file, or what was pasted. What is sent `once` makes a second press of the button the same submission.
+
+    A page that was opened before an upgrade calls it `key`, or does not have it.
+    """
     content = file.file.read(LARGEST_FILE + 1) if file else b""
     name = file.filename if file and content else "submission.py"
 
     def act() -> str:
         if content and text.strip():
             raise Problem(422, "both a file and a text; expected one of them; take the other out")
-        taken = students.receive(
-            db, who, assignment, name, content or text.replace("\r\n", "\n").encode(errors="replace"), once
-        )
+        pressed = filled(shapes.Pressed, once=once or key or people.unguessable())
+        pasted = text.replace("\r\n", "\n").encode(errors="replace")
+        taken = students.receive(db, who, assignment, name, content or pasted, pressed.once)
         return f"/submissions/{taken.public}"
 
     tasks.add_task(request.app.state.wake)

@@ -111,6 +111,12 @@ class Submissions(_Shape):
     next: str | None
 
 
+class Pressed(_Shape):
+    """What makes a second press of a button the same submission, as an Idempotency-Key does."""
+
+    once: Annotated[str, Field(min_length=8, max_length=200)]
+
+
 class Counts(_Shape):
     """How many submissions are how far."""
 
@@ -318,6 +324,13 @@ class ExportChoice(_Shape):
     @property
     def allowed(self) -> set[str]:
         return {*self.force, *self.keep}
+
+
+class NewExport(_Shape):
+    """Which platform's gradebook, or which file, and its column where that has to be said."""
+
+    platform: Annotated[str, Field(max_length=40)]
+    column: Annotated[str, Field(max_length=300)] = ""
 
 
 class ExportChange(_Shape):

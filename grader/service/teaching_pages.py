@@ -19,13 +19,14 @@ from grader.service import shapes, teaching
 from grader.service.answers import attachment
 from grader.service.browser import Sender, Visitor, page
 from grader.service.forms import NONE, Line, Refusal, Words, done, filled
+from grader.service.given_back import Route
 from grader.service.identity import Asker, Reads, Writes, assignment_for, course_for
 from grader.service.pages import home_page
 from grader.service.problems import Problem
 from grader.store import people
 from grader.values import LARGEST_FILE
 
-router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+router = APIRouter(route_class=Route, include_in_schema=False, default_response_class=HTMLResponse)
 Upload = Annotated[UploadFile | None, File()]
 
 
