@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, insert, select, update
 
 from grader.store import notices, schema
+from grader.store.database import hold
 from grader.store.submissions import BATCH, FIELDS, Submission
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def take_from(db: Connection, worker: str) -> int:
 
 def _take(db: Connection, theirs: ColumnElement[bool]) -> int:
     lost = (_table.c.state == "grading", theirs)
+    hold(db, _table, *lost)
     gone = {"state": "fault", "fault": "its workers were lost, one after another"}
     count = _back(db, (*lost, _table.c.tries >= MOST_TRIES), gone)
     return count + _back(db, lost, {"state": "received"})
@@ -145,6 +147,7 @@ def grade_all_again(db: Connection, assignment: Assignment, why: str) -> int:
 def _again(db: Connection, which: ColumnElement[bool], why: str) -> int:
     """What still waits is graded by the rubric of then as it is, and counts, also where it was a trial."""
     notices.tell(db)
+    hold(db, _table, which)  # else what is taken or given back just now is found neither idle nor being graded
     values = {"state": "received", "priority": BATCH, "tries": 0, "why": why, "fault": None, "trial_id": None}
     idle = _table.c.state.in_(("graded", "fault")) | ((_table.c.state == "received") & _table.c.trial_id.is_not(None))
     done = db.execute(update(_table).where(which, idle).values(values)).rowcount
