@@ -18,7 +18,7 @@ from sqlalchemy import delete, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import GraderFault, UsageError
-from grader.store import courses, database, grades, people, queue, schema, submissions, trials
+from grader.store import backups, courses, database, grades, people, queue, schema, submissions, trials
 from grader.store.database import reading, writing
 from grader.store.submissions import Run
 
@@ -113,7 +113,7 @@ def test_migrations_lead_to_the_tables_of_today(kind, tmp_path):
 def test_migrations_lead_back_and_forth_with_data(kind, tmp_path):
     with databases.opened(kind, tmp_path, fresh=True) as engine:
         Course(engine).hand_in()
-        database.migrate(engine, "0001b")
+        database.migrate(engine, "0001c")
         database.migrate(engine, "base")
         assert inspect(engine).get_table_names() == ["alembic_version"]
         database.migrate(engine)
@@ -456,6 +456,39 @@ def test_what_costs_three_workers_is_set_aside_for_a_person(way, course):
     with writing(course.engine) as db:
         queue.grade_again(db, poison, "walls mended")
     assert course.grade("5").public == poison.public
+
+
+def waits_for(db):
+    since = queue.idle_since(db)
+    return since and database.clock(db) - since
+
+
+@pytest.mark.parametrize("way", ["failed", "lost", "put back", "wished"])
+def test_what_comes_back_into_the_queue_waits_since_then(way, course):
+    one = course.hand_in()
+    _, ways = taken_and_given_back(course)
+    ways |= {"put back": lambda db: queue.put_back(db, "w"), "wished": ways["finished"]}
+    with writing(course.engine) as db:
+        db.execute(update(schema.submission).values(queued=database.clock(db) - timedelta(days=30)))
+        if way == "wished":
+            queue.grade_again(db, one, "typo")
+        assert waits_for(db) is None
+        ways[way](db)
+        db.execute(update(schema.grading_run).values(finished=one.received - timedelta(days=3000)))
+        assert waits_for(db) < timedelta(hours=1)
+
+
+def test_what_is_restored_waits_since_then(course, tmp_path):
+    course.hand_in()
+    with writing(course.engine) as db:
+        db.execute(update(schema.submission).values(queued=database.clock(db) - timedelta(days=30)))
+        assert waits_for(db) >= timedelta(days=30)
+    backups.write(course.engine, tmp_path / "backup")
+    (tmp_path / "other").mkdir()
+    with databases.opened("sqlite", tmp_path / "other") as other:
+        backups.restore(other, tmp_path / "backup")
+        with reading(other) as db:
+            assert waits_for(db) < timedelta(hours=1)
 
 
 def taken_and_given_back(course):

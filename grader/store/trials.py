@@ -15,7 +15,7 @@ from grader.errors import UsageError
 from grader.store import courses, grades, notices, schema
 from grader.store.database import hold
 from grader.store.people import unguessable
-from grader.store.submissions import BATCH
+from grader.store.submissions import BATCH, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,8 +89,7 @@ def begin(
     theirs = [_submission.c.assignment_id == assignment.id]
     theirs += [] if of is None else [_submission.c.person_id.in_([one.id for one in of])]
     queued = {
-        "state": "received", "priority": BATCH, "tries": 0, "why": f"regrade: {reason}", "fault": None,
-        "trial_id": trial.id,
+        **waits(db), "priority": BATCH, "tries": 0, "why": f"regrade: {reason}", "fault": None, "trial_id": trial.id,
     }  # fmt: skip
     hold(db, _submission, *theirs)  # what is given back just now is of it too
     if not db.execute(update(_submission).where(*theirs, _submission.c.state == "graded").values(queued)).rowcount:
