@@ -803,24 +803,54 @@ def test_the_service_proves_that_it_is_well(service, monkeypatch):
     )
 
 
-def test_that_nobody_grades_is_told(service):
-    def idle():
-        return service.client.get("/healthz").json()["idle"]
+def idle(service):
+    return service.client.get("/healthz").json()["idle"]
 
-    assert idle() == 0
-    service.hand_in()
+
+def as_of(service, ago, *columns):
+    """As if it had been so long ago."""
     with writing(service.engine) as db:
-        db.execute(update(schema.submission).values(received=datetime.now(UTC) - timedelta(minutes=5)))
-    assert idle() >= 300
+        for column in columns:
+            db.execute(update(column.table).values({column.name: datetime.now(UTC) - ago}))
+
+
+def test_that_nobody_grades_is_told(service):
+    assert idle(service) == 0
+    service.hand_in()
+    as_of(service, timedelta(minutes=5), schema.submission.c.queued)
+    assert 300 <= idle(service) < 3600
     with writing(service.engine) as db:
         queue.claim(db, "w", datetime.now(UTC))
-    assert idle() == 0  # somebody is at it
+    assert idle(service) == 0  # somebody is at it
     with writing(service.engine) as db:
         queue.put_back(db, "w")
+    assert idle(service) < 300
     service.grade()
-    assert idle() == 0
-    service.upload({"0004.py": RIGHT})  # of a time long before it came here
-    assert idle() < 3600
+    assert idle(service) == 0
+
+
+def regraded(service):
+    path = f"/assignments/{service.assignment}/regrade"
+    return service.ask("teacher", "POST", path, json={"text": "a typo"})
+
+
+def tried(service):
+    return service.ask("teacher", "POST", f"/assignments/{service.assignment}/trials", json={"text": "a typo"})
+
+
+@pytest.mark.parametrize("come", [Service.hand_in, lambda service: service.upload({"0004.py": RIGHT}), regraded, tried])
+def test_what_comes_into_the_queue_waits_since_then_however_old_it_is(come, service):
+    service.graded()
+    table = schema.submission.c
+    as_of(service, timedelta(days=30), table.received, table.queued, schema.grading_run.c.finished)
+    assert idle(service) == 0
+    assert come(service).status_code in (201, 202)
+    as_of(service, timedelta(days=-1), table.received)  # by a platform's clock that is wrong
+    assert idle(service) < 300
+    as_of(service, timedelta(minutes=5), table.queued)
+    assert 300 <= idle(service) < 3600
+    as_of(service, timedelta(0), schema.grading_run.c.finished)  # another was graded since
+    assert idle(service) < 300
 
 
 def test_the_service_is_measured_for_who_is_on_its_machine(service):

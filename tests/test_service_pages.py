@@ -348,7 +348,7 @@ def test_that_nobody_grades_is_told_to_those_who_teach(service):
     service.hand_in()
     assert "is a worker at work?" not in browser.get(path).text
     with writing(service.engine) as db:
-        db.execute(update(schema.submission).values(received=datetime.now(UTC) - timedelta(minutes=5)))
+        db.execute(update(schema.submission).values(queued=datetime.now(UTC) - timedelta(minutes=5)))
     assert "Nothing has been graded for 5 minutes: is a worker at work?" in browser.get(path).text
     with writing(service.engine) as db:
         queue.claim(db, "w", datetime.now(UTC))

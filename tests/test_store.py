@@ -6,6 +6,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from time import sleep
 
 import databases
 import pytest
@@ -17,7 +18,7 @@ from sqlalchemy import delete, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from grader.errors import GraderFault, UsageError
-from grader.store import courses, database, grades, people, queue, schema, submissions, trials
+from grader.store import backups, courses, database, grades, people, queue, schema, submissions, trials
 from grader.store.database import reading, writing
 from grader.store.submissions import Run
 
@@ -76,6 +77,27 @@ def course(engine):
     return Course(engine)
 
 
+def begun(engine, act):
+    """Act in a transaction of its own, until it is done or waits for one that is open; gives what it will come to."""
+
+    def alone():
+        with writing(engine) as db:
+            return act(db)
+
+    pool = ThreadPoolExecutor(1)
+    coming = pool.submit(alone)
+    pool.shutdown(wait=False)
+    while engine.dialect.name == "postgresql" and not coming.done() and not _waits(engine):
+        sleep(0.01)
+    return coming  # SQLite's waits at its beginning
+
+
+def _waits(engine):
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with reading(engine) as db:
+        return db.execute(text(waiting)).first()
+
+
 # The tables.
 
 
@@ -91,7 +113,7 @@ def test_migrations_lead_to_the_tables_of_today(kind, tmp_path):
 def test_migrations_lead_back_and_forth_with_data(kind, tmp_path):
     with databases.opened(kind, tmp_path, fresh=True) as engine:
         Course(engine).hand_in()
-        database.migrate(engine, "0001b")
+        database.migrate(engine, "0001c")
         database.migrate(engine, "base")
         assert inspect(engine).get_table_names() == ["alembic_version"]
         database.migrate(engine)
@@ -257,6 +279,23 @@ def _enrolled(db, course_id, all_of_them):
         change.rollback()
 
 
+def test_of_two_rosters_at_once_one_waits_for_the_other(course):
+    def enrol(db, person, section):
+        people.enrol(db, course.course.id, person, "student", NOW, section=section)
+
+    def both(db):
+        enrol(db, course.bob, "B")
+        enrol(db, course.ada, "B")
+
+    with writing(course.engine) as db:
+        enrol(db, course.ada, "A")
+        other = begun(course.engine, both)
+        enrol(db, course.bob, "A")
+    other.result()
+    with reading(course.engine) as db:
+        assert {one.section for one in people.members(db, course.course.id, "student")} == {"B"}
+
+
 def test_people_are_known_by_their_address_and_members_by_one_key(course):
     with writing(course.engine) as db:
         assert people.add(db, "Ada L.", " ADA@x.edu ", NOW) == course.ada
@@ -417,6 +456,73 @@ def test_what_costs_three_workers_is_set_aside_for_a_person(way, course):
     with writing(course.engine) as db:
         queue.grade_again(db, poison, "walls mended")
     assert course.grade("5").public == poison.public
+
+
+def waits_for(db):
+    since = queue.idle_since(db)
+    return since and database.clock(db) - since
+
+
+@pytest.mark.parametrize("way", ["failed", "lost", "put back", "wished"])
+def test_what_comes_back_into_the_queue_waits_since_then(way, course):
+    one = course.hand_in()
+    _, ways = taken_and_given_back(course)
+    ways |= {"put back": lambda db: queue.put_back(db, "w"), "wished": ways["finished"]}
+    with writing(course.engine) as db:
+        db.execute(update(schema.submission).values(queued=database.clock(db) - timedelta(days=30)))
+        if way == "wished":
+            queue.grade_again(db, one, "typo")
+        assert waits_for(db) is None
+        ways[way](db)
+        db.execute(update(schema.grading_run).values(finished=one.received - timedelta(days=3000)))
+        assert waits_for(db) < timedelta(hours=1)
+
+
+def test_what_is_restored_waits_since_then(course, tmp_path):
+    course.hand_in()
+    with writing(course.engine) as db:
+        db.execute(update(schema.submission).values(queued=database.clock(db) - timedelta(days=30)))
+        assert waits_for(db) >= timedelta(days=30)
+    backups.write(course.engine, tmp_path / "backup")
+    (tmp_path / "other").mkdir()
+    with databases.opened("sqlite", tmp_path / "other") as other:
+        backups.restore(other, tmp_path / "backup")
+        with reading(other) as db:
+            assert waits_for(db) < timedelta(hours=1)
+
+
+def taken_and_given_back(course):
+    """Ways to begin grading what waits, and to end it."""
+    with writing(course.engine) as db:
+        taken = queue.claim(db, "w", NOW)
+    return taken, {
+        "finished": lambda db: queue.finish(db, taken, "w", course.rubric, run(3), NOW),
+        "failed": lambda db: queue.fail(db, taken, "w", "no walls"),
+        "lost": lambda db: queue.take_from(db, "w"),
+    }
+
+
+@pytest.mark.parametrize("way", ["finished", "failed", "lost"])
+def test_a_regrade_that_is_wished_while_a_grading_is_given_back_is_not_lost(way, course):
+    course.hand_in()
+    taken, ways = taken_and_given_back(course)
+    with writing(course.engine) as db:
+        ways[way](db)
+        wish = begun(course.engine, lambda db: queue.grade_all_again(db, course.assignment, "typo"))
+    assert wish.result() == (way == "finished")  # what waits already is graded by the rubric of then
+    assert course.grade(5).id == taken.id
+    assert course.points() == (5, 5)
+
+
+def test_a_regrade_that_is_wished_while_a_grading_begins_is_not_lost(course):
+    course.hand_in()
+    with writing(course.engine) as db:
+        taken = queue.claim(db, "w", NOW)
+        wish = begun(course.engine, lambda db: queue.grade_all_again(db, course.assignment, "typo"))
+    assert wish.result() == 1
+    with writing(course.engine) as db:
+        queue.finish(db, taken, "w", course.rubric, run(3), NOW)
+    assert course.grade(5).why == "typo"
 
 
 # Grades.
@@ -613,6 +719,31 @@ def test_what_is_dropped_while_it_is_graded_is_as_it_was(course):
         queue.fail(db, taken, "w", "oh")
         assert {one.state for one in submissions.of_person(db, course.assignment, course.ada)} == {"graded"}
         assert queue.claim(db, "w", NOW) is None
+
+
+@pytest.mark.parametrize("way", ["failed", "lost"])
+def test_what_is_dropped_while_it_is_given_back_is_as_it_was(way, course):
+    course.hand_in()
+    course.grade(3)
+    trial = a_trial(course)
+    _, ways = taken_and_given_back(course)
+    with writing(course.engine) as db:
+        ways[way](db)
+        drop = begun(course.engine, lambda db: trials.drop(db, trial, course.teacher, NOW))
+    drop.result()
+    with writing(course.engine) as db:
+        assert {one.state for one in submissions.of_person(db, course.assignment, course.ada)} == {"graded"}
+        assert queue.claim(db, "w", NOW) is None
+
+
+def test_a_trial_that_is_begun_while_a_grading_is_given_back_is_of_it_too(course):
+    course.hand_in()
+    _, ways = taken_and_given_back(course)
+    with writing(course.engine) as db:
+        ways["finished"](db)
+        trial = begun(course.engine, lambda db: trials.begin(db, course.assignment, None, "typo", course.teacher, NOW))
+    with reading(course.engine) as db:
+        assert trials.progress(db, trial.result()) == (1, 0, 0)
 
 
 def test_what_is_graded_again_since_is_no_difference_of_a_trial(course):

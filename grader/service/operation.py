@@ -16,10 +16,10 @@ from grader import __version__, grading
 from grader import rubric as rubrics
 from grader.errors import GraderError
 from grader.service import desk
-from grader.service.identity import engine_of, now
+from grader.service.identity import engine_of
 from grader.service.problems import Problem, nothing
 from grader.store import queue, submissions
-from grader.store.database import reading
+from grader.store.database import clock, reading
 from grader.values import Submission
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def health(request: Request) -> dict[str, object]:
 def idle_for(db: Connection) -> timedelta:
     """For how long nothing has been graded, though something waits; nothing where all is well."""
     since = queue.idle_since(db)
-    return max(now() - since, timedelta()) if since else timedelta()
+    return max(clock(db) - since, timedelta()) if since else timedelta()
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

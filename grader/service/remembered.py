@@ -1,6 +1,8 @@
-"""What gradings came to, remembered: a run never changes, so that each process reads its report once.
+"""What gradings came to, remembered: a run never changes.
 
-Which run counts, and what a person has said instead, is asked of the database at every look.
+The page of a class, and what tells a submission's points, read a run's report once a process, as long as it is
+remembered; exports, and whoever looks at a report, read it each time. Which run counts, and what a person has said
+instead, is asked of the database at every look.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from grader.store.grades import RunKey
 
-MOST = 20_000  # runs, of about a kilobyte each
+MOST = 20_000  # runs, of about two kilobytes each
 
 
 class Known(NamedTuple):
@@ -52,6 +54,8 @@ def _read(text: str) -> Known:
 
 def _remember(new: dict[RunKey, Known]) -> None:
     """The longest known are forgotten, where there are too many."""
+    if not new:
+        return
     with _changing:
         _known.update(new)
         for run in list(_known)[:-MOST]:

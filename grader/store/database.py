@@ -26,7 +26,7 @@ from grader.errors import GraderFault, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import ColumnElement, Connection, Engine, Table
 
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000")
 LIKE = "sqlite:////var/lib/grader/grader.db or postgresql://user@host/name"
@@ -128,6 +128,15 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction: what is done in it is done when it ends, or never was."""
     with engine.begin() as connection:
         yield connection
+
+
+def hold(db: Connection, table: Table, *which: ColumnElement[bool]) -> None:
+    """Wait for whoever is changing these rows, and keep them until the transaction ends: what follows sees them so.
+
+    All take them in one order, so that nobody waits for who waits. SQLite has one writer at a time.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(select(table.c.id).where(*which).order_by(table.c.id).with_for_update(key_share=True)).all()
 
 
 def is_full(error: DBAPIError) -> bool:

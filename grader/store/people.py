@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
 from grader.store import schema
+from grader.store.database import hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -225,6 +226,7 @@ def _enrol_together(db: Connection, members: Sequence[Member], now: datetime) ->
     if not members:
         return
     table, course_id = schema.member, members[0].course_id
+    hold(db, schema.course, schema.course.c.id == course_id)  # two rosters at once would wait for one another
     theirs = table.c.person_id.in_([one.person.id for one in members])
     same = table.c.key.in_([one.key for one in members if one.key is not None])
     rows = db.execute(select(table.c.person_id, table.c.key).where(table.c.course_id == course_id, or_(theirs, same)))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, insert, select, update
 
 from grader.store import notices, schema
-from grader.store.submissions import BATCH, FIELDS, Submission
+from grader.store.database import hold
+from grader.store.submissions import BATCH, FIELDS, Submission, waits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,8 +52,8 @@ def finish(db: Connection, submission: Submission, worker: str, rubric: RubricVe
 
 def fail(db: Connection, submission: Submission, worker: str, fault: str) -> None:
     """It could not be graded, by our fault: to be tried again, and after so many tries for a person to look at."""
-    state = "received" if submission.tries < MOST_TRIES else "fault"
-    _give_back(db, submission, worker, {"state": state, "fault": fault})
+    after = waits(db) if submission.tries < MOST_TRIES else {"state": "fault"}
+    _give_back(db, submission, worker, {**after, "fault": fault})
 
 
 def _give_back(db: Connection, submission: Submission, worker: str, values: Mapping[str, object]) -> bool:
@@ -72,7 +73,7 @@ def _back(db: Connection, which: Sequence[ColumnElement[bool]], values: Mapping[
     rows = db.execute(query.returning(_table.c.id, _table.c.again, _table.c.trial_id)).all()
     if wished := [row.id for row in rows if row.again is not None]:
         anew = {
-            "state": "received", "why": _table.c.again, "again": None, "priority": BATCH, "tries": 0, "fault": None,
+            **waits(db), "why": _table.c.again, "again": None, "priority": BATCH, "tries": 0, "fault": None,
             "trial_id": None,
         }  # fmt: skip
         db.execute(update(_table).where(_table.c.id.in_(wished)).values(anew))
@@ -92,12 +93,16 @@ def renew(db: Connection, worker: str, now: datetime) -> None:
 def put_back(db: Connection, worker: str) -> None:
     """What this worker has waits again, and is none the worse for it: it was kept from giving it back."""
     mine = (_table.c.state == "grading", _table.c.worker == worker)
-    _back(db, mine, {"state": "received", "tries": _table.c.tries - 1})
+    _back(db, mine, {**waits(db), "tries": _table.c.tries - 1})
 
 
 def put_all_back(db: Connection) -> None:
-    """What was begun waits again, and is none the worse for it: nobody is at it in this database."""
-    _back(db, (_table.c.state == "grading",), {"state": "received", "tries": _table.c.tries - 1})
+    """What was begun waits again, and is none the worse for it: nobody is at it in this database.
+
+    What waited already does so from now on: until now nobody could have graded it.
+    """
+    _back(db, (_table.c.state == "grading",), {**waits(db), "tries": _table.c.tries - 1})
+    db.execute(update(_table).where(_table.c.state == "received").values(waits(db)))
 
 
 def reclaim(db: Connection, before: datetime) -> int:
@@ -112,24 +117,23 @@ def take_from(db: Connection, worker: str) -> int:
 
 def _take(db: Connection, theirs: ColumnElement[bool]) -> int:
     lost = (_table.c.state == "grading", theirs)
+    hold(db, _table, *lost)
     gone = {"state": "fault", "fault": "its workers were lost, one after another"}
     count = _back(db, (*lost, _table.c.tries >= MOST_TRIES), gone)
-    return count + _back(db, lost, {"state": "received"})
+    return count + _back(db, lost, waits(db))
 
 
 def idle_since(db: Connection) -> datetime | None:
     """Since when nothing has been graded, though something waits; None where nothing does, or somebody is at it.
 
-    Who grades is written nowhere but in what they are at. Nor is when a row came into the queue, if it is not a
-    student's: so it is at the earliest since the last class was handed in, or trial begun.
+    It is since the first of what waits came into the queue, or since something else was graded after that.
     """
     if db.execute(select(_table.c.id).where(_table.c.state == "grading").limit(1)).first():
         return None
-    first = db.execute(select(func.min(_table.c.received)).where(_table.c.state == "received")).scalar_one()
-    changes = (schema.grading_run.c.finished, schema.batch.c.created, schema.trial.c.created)
-    lasts = [db.execute(select(when).order_by(when.table.c.id.desc()).limit(1)).scalar() for when in changes]
-    known: list[datetime] = [time for time in (first, *lasts) if time]
-    return max(known) if first else None
+    first: datetime | None = db.execute(select(func.min(_table.c.queued)).where(_table.c.state == "received")).scalar()
+    run = schema.grading_run.c
+    last: datetime | None = db.execute(select(run.finished).order_by(run.id.desc()).limit(1)).scalar()
+    return max(first, last or first) if first else None
 
 
 def grade_again(db: Connection, submission: Submission, why: str) -> None:
@@ -145,7 +149,8 @@ def grade_all_again(db: Connection, assignment: Assignment, why: str) -> int:
 def _again(db: Connection, which: ColumnElement[bool], why: str) -> int:
     """What still waits is graded by the rubric of then as it is, and counts, also where it was a trial."""
     notices.tell(db)
-    values = {"state": "received", "priority": BATCH, "tries": 0, "why": why, "fault": None, "trial_id": None}
+    hold(db, _table, which)  # else what is taken or given back just now is found neither idle nor being graded
+    values = {**waits(db), "priority": BATCH, "tries": 0, "why": why, "fault": None, "trial_id": None}
     idle = _table.c.state.in_(("graded", "fault")) | ((_table.c.state == "received") & _table.c.trial_id.is_not(None))
     done = db.execute(update(_table).where(which, idle).values(values)).rowcount
     return done + db.execute(update(_table).where(which, _table.c.state == "grading").values(again=why)).rowcount

@@ -155,8 +155,9 @@ blob = Table(
     "blob", metadata, _text("sha256", primary_key=True), Column("content", LargeBinary, nullable=False), _at("created"),
 )  # fmt: skip
 
-# The truth of the queue. `key` is the request's, by which the same one sent again is known; `timed` is whether it was
-# handed in when it was received, as far as anybody knows: else nothing tells, and it is never late.
+# The truth of the queue, into which a row came last when it was `queued`. `key` is the request's, by which the same one
+# sent again is known; `timed` is whether it was handed in when it was received, as far as anybody knows: else nothing
+# tells, and it is never late.
 submission = Table(
     "submission", metadata, _id(), _public(), _to("assignment"), _to("person"),
     Column("blob", Text, ForeignKey("blob.sha256", ondelete="RESTRICT"), nullable=False), _text("name"),
@@ -164,7 +165,7 @@ submission = Table(
     Column("timed", Boolean, nullable=False, server_default=true()), _text("key", nullable=True),
     _text("state", server_default="received"), Column("priority", Integer, nullable=False, server_default="0"),
     Column("tries", Integer, nullable=False, server_default="0"), _text("why", server_default="submitted"),
-    _text("worker", nullable=True), _at("claimed", nullable=True), _text("fault", nullable=True),
+    _at("queued"), _text("worker", nullable=True), _at("claimed", nullable=True), _text("fault", nullable=True),
     _text("again", nullable=True),  # why it is to be graded once more, where that was wished while it was graded
     _to("trial", nullable=True),  # what its next grading is a part of
     UniqueConstraint("assignment_id", "person_id", "attempt"), UniqueConstraint("person_id", "key"),

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
 from grader.store import grades, notices, schema
+from grader.store.database import clock
 from grader.store.people import unguessable
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def receive(
         values = {
             "public": unguessable(), "assignment_id": assignment.id, "person_id": person.id, "name": name, "key": key,
             "blob": keep(db, content, now), "attempt": last(db, assignment, person) + 1, "received": now,
-            "timed": timed, "priority": priority,
+            "timed": timed, "priority": priority, **waits(db),
         }  # fmt: skip
         try:
             with db.begin_nested():
@@ -91,6 +92,11 @@ def receive(
             continue
         notices.tell(db)
         return taken
+
+
+def waits(db: Connection) -> dict[str, object]:
+    """What makes a row one that is in the queue, from now on."""
+    return {"state": "received", "queued": clock(db)}
 
 
 def _refuse_without_attempts(db: Connection, assignment: Assignment, person: Person) -> None:
@@ -170,7 +176,8 @@ def last_of_all(db: Connection, assignment_id: int, people: set[int]) -> dict[in
 def add_all(db: Connection, rows: Sequence[dict[str, object]]) -> dict[tuple[int, str], Submission]:
     """Put these attempts into the queue, behind whoever waits; by whose they are and their keys."""
     notices.tell(db)
-    whole = [{"public": unguessable(), "priority": BATCH, **row} for row in rows]
+    waiting = waits(db)
+    whole = [{"public": unguessable(), "priority": BATCH, **waiting, **row} for row in rows]
     added = db.execute(insert(_table).returning(*FIELDS, _table.c.key, sort_by_parameter_order=True), whole)
     return {(row.person_id, row.key): Submission(*row[:-1]) for row in added}
 

@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from grader.errors import UsageError
 from grader.store import courses, grades, notices, schema
+from grader.store.database import hold
 from grader.store.people import unguessable
-from grader.store.submissions import BATCH
+from grader.store.submissions import BATCH, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,13 +86,13 @@ def begin(
         raise UsageError(
             f"{assignment.title}: a trial of it is open; expected one at a time; apply that one or drop it first"
         ) from None
-    theirs = [_submission.c.assignment_id == assignment.id, _submission.c.state == "graded"]
+    theirs = [_submission.c.assignment_id == assignment.id]
     theirs += [] if of is None else [_submission.c.person_id.in_([one.id for one in of])]
     queued = {
-        "state": "received", "priority": BATCH, "tries": 0, "why": f"regrade: {reason}", "fault": None,
-        "trial_id": trial.id,
+        **waits(db), "priority": BATCH, "tries": 0, "why": f"regrade: {reason}", "fault": None, "trial_id": trial.id,
     }  # fmt: skip
-    if not db.execute(update(_submission).where(*theirs).values(queued)).rowcount:
+    hold(db, _submission, *theirs)  # what is given back just now is of it too
+    if not db.execute(update(_submission).where(*theirs, _submission.c.state == "graded").values(queued)).rowcount:
         raise UsageError(f"{assignment.title}: nothing of theirs is graded; expected some to grade again; wait for it")
     notices.tell(db)
     return trial
@@ -171,9 +172,11 @@ def drop(db: Connection, trial: Trial, by: Person, now: datetime) -> None:
 
 
 def _settle(db: Connection, trial: Trial, outcome: str, by: Person, now: datetime) -> None:
+    mine = _submission.c.trial_id == trial.id
+    hold(db, _submission, mine)  # else what is given back just now is passed over
     which = (schema.trial.c.id == trial.id, schema.trial.c.outcome.is_(None))
     values = {"outcome": outcome, "settled_by_id": by.id, "settled": now}
     if not db.execute(update(schema.trial).where(*which).values(values)).rowcount:
         raise UsageError("the trial: it is settled; expected one that is open; look at the grades, and begin another")
-    idle = (_submission.c.trial_id == trial.id, _submission.c.state.in_(("received", "fault")))
-    db.execute(update(_submission).where(*idle).values(state="graded", fault=None, trial_id=None))
+    idle = _submission.c.state.in_(("received", "fault"))
+    db.execute(update(_submission).where(mine, idle).values(state="graded", fault=None, trial_id=None))

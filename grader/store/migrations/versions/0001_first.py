@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001b"  # 0001 was before there was a release
+revision = "0001c"  # 0001 was before there was a release
 down_revision = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -226,6 +226,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("why", sa.Text(), server_default="submitted", nullable=False),
+        sa.Column("queued", TIME, nullable=False),
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("claimed", TIME, nullable=True),
         sa.Column("fault", sa.Text(), nullable=True),
