@@ -718,6 +718,30 @@ def test_who_is_removed_is_gone(service):
         assert service.ask("teacher", "DELETE", path).status_code == 403
 
 
+def test_who_has_a_key_alone_comes_back_by_it_and_may_get_a_name_and_an_address(service):
+    path = f"/courses/{service.course}/members"
+
+    def enrolled(**row):
+        return service.ask("teacher", "PUT", path, json=[{"key": "77", **row}])
+
+    [cyd] = enrolled(name="Cyd").json()
+    handed_in = {"data": {"student": "77"}, "files": {"file": ("hw.py", RIGHT)}}
+    service.ask("teacher", "POST", f"/assignments/{service.assignment}/members/submissions", **handed_in)
+    service.grade()
+    assert service.ask("teacher", "DELETE", f"{path}/{cyd['id']}").status_code == 204
+    roster = {"file": ("r.csv", b"id,email\n77,cyd@x.edu\n")}
+    [back] = service.ask("teacher", "POST", f"/courses/{service.course}/roster", files=roster).json()
+    assert (back["id"], back["name"], back["email"]) == (cyd["id"], "Cyd", "cyd@x.edu")
+    grades = service.ask("teacher", "GET", f"/assignments/{service.assignment}/grades").json()
+    assert [one["points"] for one in grades if one["key"] == "77"] == [10]
+
+    [dee] = service.ask("teacher", "PUT", path, json=[{"name": "Dee", "key": "78"}]).json()
+    [renamed] = service.ask("teacher", "PUT", path, json=[{"name": "Dee Dee", "key": "78"}]).json()
+    assert (renamed["id"], renamed["name"]) == (dee["id"], "Dee Dee")
+    answer = service.ask("teacher", "PUT", path, json=[{"name": "Dee", "key": "78", "email": "cyd@x.edu"}])
+    assert (answer.status_code, "another member of the course has this key" in answer.text) == (400, True)
+
+
 def test_a_sign_in_from_another_page_is_refused(service):
     for path, body in (
         ("/api/v1/session", {"json": {"token": service.tokens["ada"]}}),

@@ -6,6 +6,7 @@ import socket
 import sys
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -72,9 +73,12 @@ def serve(
     listening = _bound(host, port)
     count = worker.cores() if workers is None else workers
     with _walls(wanted, count) as proved, _walls(wanted, count) as walls, Crew(engine, count, walls, log=log) as crew:
-        app = apps.create(engine, crew.wake, lambda: crew.alive, walls=proved, public_url=public_url)
+        app = apps.create(
+            engine, crew.wake, lambda: crew.alive, walls=proved, public_url=public_url,
+            begun=partial(_tell, listening, public_url, token),
+        )  # fmt: skip
         try:
-            _listen(app, listening, public_url, token, trusted_proxy or [])
+            _listen(app, listening, trusted_proxy or [])
         finally:
             print(ENDING, file=sys.stderr)
     engine.dispose()
@@ -96,14 +100,8 @@ def _refuse_address(url: str) -> None:
         )
 
 
-def _listen(app: object, listening: socket.socket, public_url: str, token: str | None, proxies: list[str]) -> None:
-    import uvicorn
-
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, proxy_headers=bool(proxies),  # type: ignore[arg-type] # an app of FastAPI's
-        forwarded_allow_ips=proxies, timeout_graceful_shutdown=10,
-    )  # fmt: skip
-    listening.listen()  # whoever follows the link at once is kept waiting, not turned away
+def _tell(listening: socket.socket, public_url: str, token: str | None) -> None:
+    """Where it is: when a signal ends it in good order, and not before."""
     host, port = listening.getsockname()[:2]
     here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     print(f"grade: serving at {here}; end it with Ctrl-C", file=sys.stderr)
@@ -114,6 +112,16 @@ def _listen(app: object, listening: socket.socket, public_url: str, token: str |
     else:
         print(f"{outside}/", flush=True)
         print("grade: --link prints a link that signs the instructor in", file=sys.stderr)
+
+
+def _listen(app: object, listening: socket.socket, proxies: list[str]) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, proxy_headers=bool(proxies),  # type: ignore[arg-type] # an app of FastAPI's
+        forwarded_allow_ips=proxies, timeout_graceful_shutdown=10,
+    )  # fmt: skip
+    listening.listen()  # whoever follows the link at once is kept waiting, not turned away
     uvicorn.Server(config).run([listening])
 
 

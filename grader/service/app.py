@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Body, FastAPI, Request, Response, Security
@@ -30,7 +32,7 @@ from grader.service.logs import Requests
 from grader.store import people
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from sqlalchemy import Engine
 
@@ -39,15 +41,16 @@ if TYPE_CHECKING:
 
 def create(
     engine: Engine, wake: Callable[[], None] = lambda: None, workers: Callable[[], int] = lambda: 0, *,
-    walls: Sandbox | None = None, public_url: str = "",
+    walls: Sandbox | None = None, public_url: str = "", begun: Callable[[], None] = lambda: None,
 ) -> FastAPI:  # fmt: skip
     """The app over a database. `wake` is called when something waits, `workers` tells how many grade.
 
     `public_url` is where browsers find it, if that is not where they are answered; `walls` those behind which it is
-    proved that this machine can grade; None where it does not.
+    proved that this machine can grade; None where it does not. `begun` is called when whoever asks is answered.
     """
     app = FastAPI(
         title="grader", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None,
+        lifespan=partial(_lifespan, begun),
     )  # fmt: skip
     app.state.engine, app.state.wake, app.state.workers = engine, wake, workers
     app.state.public_url, app.state.is_secure = public_url, public_url.startswith("https:")
@@ -73,6 +76,12 @@ def create(
 
 
 INTERFACE = {"students": students, "teaching": teaching, "grading": marking, "batches": batches, "export": exporting}
+
+
+@asynccontextmanager
+async def _lifespan(begun: Callable[[], None], _: FastAPI) -> AsyncIterator[None]:
+    begun()
+    yield
 
 
 def sign_in(request: Request, db: Writes, token: Annotated[str, Body(embed=True, max_length=200)]) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -122,7 +121,7 @@ def _enrolled(
     found, me = course_for(db, asks, course, "instructor")
     members = {one.person.id: one for one in people.members(db, found.id)}
     enrolled, changed = [], []
-    for one, person in zip(roster, _people_of(db, roster, members.values()), strict=True):
+    for one, person in zip(roster, _people_of(db, found.id, roster), strict=True):
         before = members.get(person.id)
         role = before.role if before and keep_roles else one.role
         if before is None or before.role != role:
@@ -136,13 +135,27 @@ def _enrolled(
     return enrolled
 
 
-def _people_of(db: Connection, roster: list[shapes.NewMember], members: Collection[Member]) -> list[Person]:
-    """Whom the rows of a roster mean: by their key where there is no address, else by that, or else somebody new."""
-    keys = {one.key: one.person for one in members if one.key}
-    by_key = [keys.get(one.key) if one.key and not one.email else None for one in roster]
-    wanted = [(one.name, one.email) for one, known in zip(roster, by_key, strict=True) if known is None]
+def _people_of(db: Connection, course_id: int, roster: list[shapes.NewMember]) -> list[Person]:
+    """Whom the rows of a roster mean: by their key in the course, though they left it, or their address, or a new one.
+
+    Who has no address is the course's alone: a row with their key says what they are called, and may give them one.
+    """
+    emails = {email for one in roster if (email := people.address(one.email))}
+    keys, taken = people.keyed(db, course_id), set(people.by_addresses(db, emails))
+    known: list[Person | None] = []
+    for one in roster:
+        person, email = keys.get(one.key or ""), people.address(one.email)
+        if person and person.email is None and email not in taken:
+            taken |= {email} if email else set()
+            name = person.name if one.name == one.key else one.name  # a roster of ids alone has no names
+            if (name, email) != (person.name, person.email):
+                person = keys[one.key or ""] = people.change(db, person, name, email)
+        elif email:
+            person = None
+        known.append(person)
+    wanted = [(one.name, one.email) for one, person in zip(roster, known, strict=True) if person is None]
     others = iter(people.add_all(db, wanted, now()))
-    return [known or next(others) for known in by_key]
+    return [person or next(others) for person in known]
 
 
 def _refuse_role(me: Member, name: str, before: Member | None, role: str) -> None:

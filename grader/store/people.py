@@ -82,7 +82,7 @@ def add(db: Connection, name: str, email: str | None, now: datetime) -> Person:
 def add_all(db: Connection, wanted: Sequence[tuple[str, str | None]], now: datetime) -> list[Person]:
     """The same of many names and addresses, in order, with few questions; an address is one person's."""
     addressed = [(name, address(email) or None) for name, email in wanted]
-    known = _by_addresses(db, {email for _, email in addressed if email})
+    known = by_addresses(db, {email for _, email in addressed if email})
     new: dict[str, str] = {}  # names by addresses
     for name, email in addressed:
         if email and email not in known:
@@ -109,7 +109,15 @@ def address(email: str | None) -> str | None:
     return email.strip().casefold() if email else None
 
 
-def _by_addresses(db: Connection, emails: set[str]) -> dict[str | None, Person]:
+def change(db: Connection, person: Person, name: str, email: str | None) -> Person:
+    """The same person by another name, or with an address that nobody has."""
+    changed = person._replace(name=name, email=address(email))
+    values = {"name": changed.name, "email": changed.email}
+    db.execute(update(schema.person).where(schema.person.c.id == person.id).values(values))
+    return changed
+
+
+def by_addresses(db: Connection, emails: set[str]) -> dict[str | None, Person]:
     """Who is known by these addresses."""
     found: dict[str | None, Person] = {}
     left = iter(emails)
@@ -304,6 +312,15 @@ def student(db: Connection, course_id: int, text: str) -> Member | None:
         if found := next(_members(db, course_id, mine.role == "student", theirs), None):
             return found
     return None
+
+
+def keyed(db: Connection, course_id: int) -> dict[str, Person]:
+    """Whom each key of a course means, also of those who have left it."""
+    table = schema.member.c
+    rows = db.execute(
+        select(*_PERSON, table.key).join(schema.member).where(table.course_id == course_id, table.key.is_not(None))
+    )
+    return {row.key: Person(*row[:4]) for row in rows}
 
 
 def memberships(db: Connection, person: Person) -> list[Member]:
