@@ -103,7 +103,8 @@ class Service:
             "the service's; see that the address is right", is_safe=True,
         )  # fmt: skip
         if status >= 400:
-            raise Declined(f"{self._base}: {_said(known, status)}", status)
+            hint = "; see that GRADER_SERVER_TOKEN, or the file, holds a good one" if status == 401 else ""
+            raise Declined(f"{self._base}: {_said(known, status)}{hint}", status)
         return known
 
 

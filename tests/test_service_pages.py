@@ -280,6 +280,18 @@ def test_a_course_is_begun_and_filled(service):
     assert "signs you in" in Browser(service).get(link).text
 
 
+def test_the_whole_link_is_as_good_as_its_token(service):
+    link = f"https://grader.example.edu/enter?token={service.tokens['ada']}"
+    assert service.client.post("/enter", data={"token": link}, follow_redirects=False).status_code == 303
+
+
+def test_an_empty_file_is_no_rubric_and_not_none(service):
+    teacher = Browser(service, "teacher")
+    for path in (f"/courses/{service.course}/assignments/new", f"/assignments/{service.assignment}/rubric"):
+        answer = teacher.post(path, {"title": "Empty", "rubric": RUBRIC}, files={"file": ("rubric.toml", b"")})
+        assert (answer.status_code, "there is nothing in the file" in answer.text) == (422, True)
+
+
 def test_a_wrong_roster_changes_nothing(service):
     browser = Browser(service, "teacher")
     twice = {"file": ("r.csv", b"id,name\n7,Cyd\n7,Dee\n")}

@@ -111,7 +111,7 @@ def _is_class(scope: Scope) -> bool:
 
 
 FAULT = "a fault of ours: it is noted; expected none; try again, nothing that was answered is lost"
-TOO_LARGE = "the file: it is larger than 1 MB; expected the functions alone; take the data out"
+TOO_LARGE = "what was sent: it is larger than 1 MB; expected at most that; take out what is not needed"
 CLASS_TOO_LARGE = (
     f"the download: it is larger than {LARGEST_CLASS // 10**6} MB; expected the files of one class; upload it in parts"
 )

@@ -40,13 +40,13 @@ def the_class(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
 def the_standing(who: Visitor, db: Reads, assignment: str) -> HTMLResponse:
     """The part of it that is looked at again and again while files wait."""
     found, _ = assignment_for(db, who, assignment, "grader")
-    return page("class_standing.html", who, **_standing(db, found))
+    return page("class_standing.html", who, is_later=True, **_standing(db, found))
 
 
 def _class(db: Reads, who: Asker, assignment: str, refusal: Refusal = NONE) -> HTMLResponse:
     found, me = assignment_for(db, who, assignment, "grader")
     return page(
-        "class.html", who, refusal, **_standing(db, found), faults=list(submissions.faults(db, found)),
+        "class.html", who, refusal, is_later=False, **_standing(db, found), faults=list(submissions.faults(db, found)),
         trial=trials.open_of(db, found), instructs=people.may(me, "instructor"),
         uploads=batches.all_batches(who, db, assignment),
     )  # fmt: skip

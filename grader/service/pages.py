@@ -51,9 +51,10 @@ def entrance(request: Request, token: str = "") -> Response:
 
 
 @router.post("/enter")
-def enter(request: Request, db: Writes, token: Annotated[str, Form(max_length=200)]) -> Response:
+def enter(request: Request, db: Writes, token: Annotated[str, Form(max_length=1000)]) -> Response:
+    """With a token, or the whole link that has one."""
     try:
-        session = sessions.begin(request, db, token.strip())
+        session = sessions.begin(request, db, token.strip().rpartition("token=")[2])
     except Problem as problem:
         return page("enter.html", None, Refusal(problem.detail, problem.status), token="")
     response = RedirectResponse("/", 303)

@@ -152,6 +152,8 @@ def new_assignment(
 def _text_of(file: UploadFile | None, otherwise: str) -> str:
     """The text of what was uploaded, or what was written where nothing was. Raises Problem for what is no text."""
     content = file.file.read(LARGEST_FILE + 1) if file else b""
+    if file and file.filename and not content.strip():
+        raise Problem(422, "rubric: there is nothing in the file; expected TOML; choose another, or write it below")
     try:
         return content.decode("utf-8-sig") or otherwise.replace("\r\n", "\n")
     except UnicodeDecodeError:
