@@ -611,7 +611,11 @@ def test_an_override_is_no_difference_of_a_trial_s(service):
     service.ask("teacher", "PUT", f"{path}/rubric", json={"rubric": doubled})
     trial = service.tried()
     [difference] = service.ask("teacher", "GET", f"{path}/trials/{trial}").json()["differences"]
-    assert difference["counts"] is False
+    assert (difference["counts"], difference["overridden"]) == (False, True)
+    assert (difference["before_of"], difference["after_of"]) == (10, 13)
+    page = Browser(service, "teacher").get(f"{path}/trials/{trial}").text
+    assert "those points stay" in page
+    assert '<span class="quiet">of 13</span>' in page
     service.ask("teacher", "POST", f"{path}/trials/{trial}/apply")
     service.ask("teacher", "PUT", f"{path}/rubric", json={"rubric": RUBRIC})
     assert "by a version of the rubric with other points" in Browser(service, "teacher").get(f"{path}/class").text

@@ -202,7 +202,8 @@ def _trial(db: Connection, assignment: Assignment, trial: trials.Trial) -> shape
         person = member.person if member else people.find(db, one.person_id)  # who has left has a grade still
         return shapes.Difference(
             person=person.public, name=person.name, key=member and member.key, submission=one.submission,
-            attempt=one.attempt, before=one.before, after=one.after, counts=one.counts,
+            attempt=one.attempt, before=one.before, before_of=one.before_of, after=one.after, after_of=one.after_of,
+            counts=one.counts, overridden=one.is_overridden,
         )  # fmt: skip
 
     changes = [told(one) for one in trials.differences(db, trial)]

@@ -287,7 +287,10 @@ class NewTrial(_Shape):
 
 
 class Difference(_Shape):
-    """An attempt that would have other points; `counts` is whether it is the one that does."""
+    """An attempt that would have other points, of so many; `counts` is whether it is the one that does.
+
+    It is `overridden` where it would, but for the points that a person has set: those stay.
+    """
 
     person: str
     name: str
@@ -295,8 +298,11 @@ class Difference(_Shape):
     submission: str
     attempt: int
     before: Points | None
+    before_of: Points | None
     after: Points
+    after_of: Points
     counts: bool
+    overridden: bool
 
 
 class Trial(_Shape):

@@ -52,15 +52,18 @@ class Progress(NamedTuple):
 class Difference(NamedTuple):
     """An attempt that would have other points; `before` is None for one that has none yet.
 
-    It `counts` where it is the one that does, and no person has set other points.
+    It `counts` where it is the one that does, and no person has set other points: then it `is_overridden`.
     """
 
     person_id: int
     submission: str
     attempt: int
     before: Decimal | None
+    before_of: Decimal | None
     after: Decimal
+    after_of: Decimal
     counts: bool
+    is_overridden: bool
 
 
 _TRIAL = tuple(schema.trial.c[field] for field in Trial._fields)
@@ -140,8 +143,9 @@ def differences(db: Connection, trial: Trial) -> Iterator[Difference]:
     query = (
         select(
             _submission.c.person_id, _submission.c.public, _submission.c.attempt, before.c.points,
-            theirs.c.points.label("after"),
+            before.c.max_points, theirs.c.points.label("after"), theirs.c.max_points.label("after_of"),
             and_(current.c.submission_id.is_not(None), current.c.event_id.is_(None)),
+            and_(current.c.submission_id.is_not(None), current.c.event_id.is_not(None)),
         )
         .select_from(theirs)
         .join(_submission, _submission.c.id == theirs.c.submission_id)
