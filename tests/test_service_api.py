@@ -437,7 +437,11 @@ def test_a_roster_is_taken_as_it_comes(service):
     helper = b"email\nhelper@x.edu\n"
     [one] = service.ask("teacher", "POST", path, files={"file": ("r.csv", helper)}).json()
     assert (one["role"], one["name"]) == ("grader", "helper")
-    for wrong, told in ((b"a,b\n1,2\n", "expected some of the columns"), (b"\xff", "UTF-8"), (b"email\nx\n", "email")):
+    for wrong, told in (
+        (b"a,b\n1,2\n", "expected some of the columns"),
+        (b"\xff", "UTF-8"),
+        (b"email\nx\n", "email: found 'x'; expected such as ada@x.edu"),
+    ):
         answer = service.ask("teacher", "POST", path, files={"file": ("r.csv", wrong)})
         assert answer.status_code in (400, 422)
         assert told in answer.json()["detail"]

@@ -280,6 +280,14 @@ def test_a_course_is_begun_and_filled(service):
     assert "signs you in" in Browser(service).get(link).text
 
 
+def test_who_opens_another_s_link_is_asked(service):
+    browser = Browser(service, "bob")
+    page = browser.get(f"/enter?token={service.tokens['ada']}")
+    assert (page.url.path, "You are signed in as bob; this link is for ada." in page.text) == ("/enter", True)
+    assert browser.get(f"/enter?token={service.tokens['bob']}").url.path == "/"
+    assert browser.get("/enter?token=grader_none").url.path == "/"
+
+
 def test_the_whole_link_is_as_good_as_its_token(service):
     link = f"https://grader.example.edu/enter?token={service.tokens['ada']}"
     assert service.client.post("/enter", data={"token": link}, follow_redirects=False).status_code == 303

@@ -41,13 +41,17 @@ def home_page(db: Reads, who: Asker, refusal: Refusal = NONE) -> HTMLResponse:
 
 
 @router.get("/enter")
-def entrance(request: Request, token: str = "") -> Response:
+def entrance(request: Request, db: Reads, token: str = "") -> Response:
     """A link leads here; what it is good for is used up by the button alone, for mail programs look at links too."""
     try:
-        visitor(request)
+        me = visitor(request).person
     except Away:
         return page("enter.html", None, token=token)
-    return RedirectResponse("/", 303)
+    found = people.signed_in(db, token, now()) if token else None
+    if found is None or found.person == me:
+        return RedirectResponse("/", 303)
+    why = f"You are signed in as {me.name}; this link is for {found.person.name}."
+    return page("enter.html", None, Refusal(why), token=token)
 
 
 @router.post("/enter")

@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
-from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from grader import filling, roster
 from grader.rubric import Rubric
 from grader.service import desk, shapes
 from grader.service.answers import plain_name
+from grader.service.forms import filled
 from grader.service.identity import (
     PERSONAL,
     Asker,
@@ -109,10 +109,9 @@ def _in_gradebook(platform: str, content: bytes) -> list[roster.Student]:
 
 def _new_member(one: roster.Student) -> shapes.NewMember:
     try:
-        return shapes.NewMember(name=one.name or one.key, email=one.email, key=one.key, section=one.section)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise Problem(422, f"roster: {one.key}: {wrong['loc'][0]}: {wrong['msg']}; correct that line") from None
+        return filled(shapes.NewMember, name=one.name or one.key, email=one.email, key=one.key, section=one.section)
+    except Problem as problem:
+        raise Problem(422, f"roster: {one.key}: {problem.detail}") from None
 
 
 def _enrolled(
