@@ -280,6 +280,16 @@ def test_a_course_is_begun_and_filled(service):
     assert "signs you in" in Browser(service).get(link).text
 
 
+def test_what_came_after_it_was_due_is_told_also_where_that_costs_nothing(service):
+    here = f"/assignments/{service.assignment}"
+    Browser(service, "ada").hand_in()
+    for due, told in (("2020-01-01T00:00:00Z", True), ("2100-01-01T00:00:00Z", False)):
+        changed = {"title": "Backprop", "counts": "latest", "due": due}
+        assert service.ask("teacher", "PUT", here, json=changed).status_code == 200
+        for who, page in (("ada", here), ("teacher", f"{here}/students/{service.people['ada'].public}")):
+            assert ("after it was due" in Browser(service, who).get(page).text) is told
+
+
 def test_who_opens_another_s_link_is_asked(service):
     browser = Browser(service, "bob")
     page = browser.get(f"/enter?token={service.tokens['ada']}")
