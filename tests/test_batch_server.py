@@ -27,6 +27,10 @@ SLOW = "import time\ntime.sleep(0.4)\n"
 PATIENCE = 120  # seconds, on a machine under load
 
 
+def batch(*arguments):
+    return [sys.executable, "-m", "grader", "batch", *map(str, arguments)]
+
+
 class Desk:
     """A service with a class of students, and the command that hands in there."""
 
@@ -35,25 +39,12 @@ class Desk:
         self.at = f"{link.partition('/enter')[0]}/assignments/{assignment}"
 
     def start(self, source, out, *options, token=None, server=None):
-        command = [
-            sys.executable,
-            "-m",
-            "grader",
-            "batch",
-            source,
-            "--out",
-            out,
-            "--server",
-            server or self.at,
-            *options,
-        ]
+        command = batch(source, "--out", out, "--server", server or self.at, *options)
         environment = {
             **os.environ, "GRADER_HOME": str(self.home / "client"), "PYTHONPATH": str(ROOT),
             "GRADER_SERVER_TOKEN": self.token if token is None else token,
         }  # fmt: skip
-        return subprocess.Popen(
-            [*map(str, command)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def batch(self, source, out, *options, **keywords):
         process = self.start(source, out, *options, **keywords)
@@ -104,17 +95,7 @@ def rows(out):
 def test_it_leaves_what_a_local_batch_leaves(desk, tmp_path):
     source = class_of(tmp_path / "class", s00=RIGHT, s01=WRONG, s02=WRONG, s03="def dy_db(:", s04="")
     (tmp_path / "roster.csv").write_text(roster(f"s{n:02},Student {n},s{n:02}@x.edu,{'AB'[n % 2]}" for n in range(5)))
-    local = [
-        sys.executable,
-        "-m",
-        "grader",
-        "batch",
-        source,
-        "--out",
-        tmp_path / "local",
-        "--roster",
-        tmp_path / "roster.csv",
-    ]
+    local = batch(source, "--out", tmp_path / "local", "--roster", tmp_path / "roster.csv")
     subprocess.run(local, cwd=ROOT, check=True, capture_output=True)
     code, told, wrong = desk.batch(source, tmp_path / "out")
     assert (code, wrong) == (0, "")

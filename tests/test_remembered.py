@@ -7,7 +7,7 @@ import re
 import databases
 import pytest
 from sqlalchemy import event
-from test_service_api import HIDDEN, RIGHT, WRONG, Service, service, walls  # noqa: F401 two fixtures
+from test_service_api import HIDDEN, RIGHT, WRONG, Service, service  # noqa: F401 a fixture
 from test_service_pages import Browser
 
 from grader.service import remembered
@@ -153,7 +153,7 @@ def test_no_more_is_remembered_than_there_is_room_for(service, looks, monkeypatc
         assert len(remembered._known) <= 2
 
 
-def test_another_run_of_the_same_number_is_another(tmp_path, monkeypatch, walls):  # noqa: F811 the fixture
+def test_another_run_of_the_same_number_is_another(tmp_path, monkeypatch, walls):
     """A backup that was restored goes on with numbers that have been given since it was made."""
     monkeypatch.setenv("GRADER_HOME", str(tmp_path))
     (tmp_path / "restored").mkdir()

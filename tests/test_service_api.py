@@ -28,13 +28,6 @@ WRONG = (ROOT / "submissions" / "backprop" / "transposed.py").read_bytes()
 HIDDEN = RUBRIC.replace('id = "a1"', 'id = "a1"\nvisible = false', 1)
 
 
-@pytest.fixture(scope="module")
-def walls():
-    walls = sandboxes.start(sandboxes.wanted(None))
-    yield walls
-    walls.close()
-
-
 ROLES = {"admin": "admin", "teacher": "instructor", "helper": "grader", "ada": "student", "bob": "student"}
 
 

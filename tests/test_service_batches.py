@@ -18,7 +18,7 @@ from contracts.test_platforms import DOWNLOADS, SAMPLES, zipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
-from test_service_api import RIGHT, RUBRIC, WRONG, Service, walls  # noqa: F401 a fixture
+from test_service_api import RIGHT, RUBRIC, WRONG, Service
 from test_service_api import zipped as archive_of
 
 from grader import intake, listing
@@ -31,7 +31,7 @@ LATE = "\n[late]\ndeadline = 2026-10-10T12:00:00+09:00\npercent_per_day = 10\nfl
 
 
 @pytest.fixture(params=databases.KINDS)
-def service(request, tmp_path, monkeypatch, walls):  # noqa: F811 the fixture
+def service(request, tmp_path, monkeypatch, walls):
     monkeypatch.setenv("GRADER_HOME", str(tmp_path))
     with databases.opened(request.param, tmp_path) as engine:
         yield Service(engine, walls)

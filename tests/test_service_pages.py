@@ -10,7 +10,7 @@ import databases
 import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import select, update
-from test_service_api import GRADEBOOK, RIGHT, RUBRIC, WRONG, Service, walls, zipped  # noqa: F401 a fixture
+from test_service_api import GRADEBOOK, RIGHT, RUBRIC, WRONG, Service, zipped
 
 from grader.service import shapes
 from grader.service.forms import filled
@@ -22,7 +22,7 @@ from grader.store.database import reading, writing
 
 
 @pytest.fixture
-def service(tmp_path, monkeypatch, walls):  # noqa: F811 the fixture
+def service(tmp_path, monkeypatch, walls):
     monkeypatch.setenv("GRADER_HOME", str(tmp_path))
     with databases.opened("sqlite", tmp_path) as engine:
         service = Service(engine, walls)

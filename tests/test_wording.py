@@ -7,7 +7,7 @@ from html import unescape
 
 import databases
 import pytest
-from test_service_api import GRADEBOOK, RIGHT, Service, walls, zipped  # noqa: F401 a fixture
+from test_service_api import GRADEBOOK, RIGHT, Service, zipped
 from test_service_pages import Browser
 
 from grader.comparing import BLOCKING
@@ -29,7 +29,7 @@ OF_TWO = zipped({
 
 
 @pytest.fixture
-def service(tmp_path, monkeypatch, walls):  # noqa: F811 the fixture
+def service(tmp_path, monkeypatch, walls):
     monkeypatch.setenv("GRADER_HOME", str(tmp_path))
     with databases.opened("sqlite", tmp_path) as engine:
         service = Service(engine, walls)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Shape = TypeVar("Shape", bound=BaseModel)
 Words = Annotated[str, Form()]  # how long it may be, and whether it may be missing, the shapes know
 Line = Annotated[str, AfterValidator(str.strip), Form()]
-SECRET = {"csrf", "token"}  # fields that no page gives back
+_SECRET = {"csrf", "token"}  # fields that no page gives back
 
 
 class Refusal(NamedTuple):
@@ -55,11 +55,11 @@ class Refusal(NamedTuple):
 NONE = Refusal()
 
 
-def typed(form: FormData) -> dict[str, list[str]]:
+def _sent(form: FormData) -> dict[str, list[str]]:
     """The texts of a form, but for what is secret."""
     texts: dict[str, list[str]] = {}
     for name, value in form.multi_items():
-        if isinstance(value, str) and name not in SECRET:
+        if isinstance(value, str) and name not in _SECRET:
             texts.setdefault(name, []).append(value)
     return texts
 
@@ -86,7 +86,7 @@ async def shown_again(request: Request, again: Again) -> Response:
 
     Raises Problem where the page is closed to whoever sent the form.
     """
-    refusal = Refusal(str(again), again.status, request.url.path, typed(await request.form()))
+    refusal = Refusal(str(again), again.status, request.url.path, _sent(await request.form()))
 
     def page() -> Response:
         with reading(engine_of(request)) as db:

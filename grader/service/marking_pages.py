@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from grader.errors import UsageError
 from grader.lms import gradebooks
-from grader.service import batches, classes, exporting, marking, operation, shapes
+from grader.service import batches, classes, exporting, marking, shapes
 from grader.service.browser import Sender, Visitor, page, refuse_foreign, trouble
 from grader.service.forms import NONE, Again, Line, Refusal, Words, done, filled
 from grader.service.given_back import Route
@@ -23,7 +23,7 @@ from grader.service.problems import Problem
 from grader.service.students import due_of
 from grader.service.teaching import of_course
 from grader.service.teaching_pages import in_utc
-from grader.store import people, submissions, trials
+from grader.store import people, queue, submissions, trials
 from grader.store.courses import Assignment
 
 router = APIRouter(route_class=Route, include_in_schema=False, default_response_class=HTMLResponse)
@@ -58,7 +58,7 @@ def _standing(db: Reads, assignment: Assignment) -> dict[str, Any]:
     graded = [(member, grade) for member, grade in students if grade]
     return {
         "assignment": assignment, "cohort": cohort, "waiting": submissions.waiting_of(db, assignment),
-        "idle": operation.idle_for(db) // timedelta(minutes=1),
+        "idle": queue.idle_for(db) // timedelta(minutes=1),
         "graded": graded, "nothing": [member for member, grade in students if not grade],
         "older": sum(grade.maximum not in (None, cohort.max_points) for _, grade in graded),
     }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from ipaddress import ip_address
 from threading import Lock
 from time import monotonic
@@ -19,12 +18,10 @@ from grader.service import desk
 from grader.service.identity import engine_of
 from grader.service.problems import Problem, nothing
 from grader.store import queue, submissions
-from grader.store.database import clock, reading
+from grader.store.database import reading
 from grader.values import Submission
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from grader.sandbox import Sandbox
 
 router = APIRouter()
@@ -91,7 +88,7 @@ def health(request: Request) -> dict[str, object]:
     `idle` is for how many seconds nothing has been graded, though something waits: whoever grades may be elsewhere.
     """
     with reading(engine_of(request)) as db:
-        waiting, idle = submissions.waiting(db), idle_for(db)
+        waiting, idle = submissions.waiting(db), queue.idle_for(db)
     proof: Proof = request.app.state.proof
     if trouble := proof.trouble():
         raise Problem(503, f"nothing can be graded: {trouble}", {"Retry-After": f"{PROVED_FOR:.0f}"})
@@ -101,12 +98,6 @@ def health(request: Request) -> dict[str, object]:
         "database": "ok", "walls": walls, "workers": workers, "waiting": waiting, "idle": int(idle.total_seconds()),
         "version": __version__,
     }  # fmt: skip
-
-
-def idle_for(db: Connection) -> timedelta:
-    """For how long nothing has been graded, though something waits; nothing where all is well."""
-    since = queue.idle_since(db)
-    return max(clock(db) - since, timedelta()) if since else timedelta()
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -6,12 +6,13 @@ to be graded once more comes back into it. It knows nothing of how anything is g
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select, update
 
 from grader.store import notices, schema
-from grader.store.database import hold
+from grader.store.database import clock, hold
 from grader.store.submissions import BATCH, FIELDS, Submission, waits
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def renew(db: Connection, worker: str, now: datetime) -> None:
 def put_back(db: Connection, worker: str) -> None:
     """What this worker has waits again, and is none the worse for it: it was kept from giving it back."""
     mine = (_table.c.state == "grading", _table.c.worker == worker)
-    _back(db, mine, {**waits(db), "tries": _table.c.tries - 1})
+    if db.execute(select(_table.c.id).where(*mine).limit(1)).first():  # nearly always there is nothing
+        _back(db, mine, {**waits(db), "tries": _table.c.tries - 1})
 
 
 def put_all_back(db: Connection) -> None:
@@ -134,6 +136,12 @@ def idle_since(db: Connection) -> datetime | None:
     run = schema.grading_run.c
     last: datetime | None = db.execute(select(run.finished).order_by(run.id.desc()).limit(1)).scalar()
     return max(first, last or first) if first else None
+
+
+def idle_for(db: Connection) -> timedelta:
+    """For how long nothing has been graded, though something waits; nothing where all is well."""
+    since = idle_since(db)
+    return max(clock(db) - since, timedelta()) if since else timedelta()
 
 
 def grade_again(db: Connection, submission: Submission, why: str) -> None:
